@@ -1,13 +1,13 @@
 """The base of every strategy: options as fields, capabilities as class attributes.
 
-    class Entropy(Strategy):
-        '''Ask the LLM where the SLM's next-token entropy exceeds a threshold.'''
+class Entropy(Strategy):
+    '''Ask the LLM where the SLM's next-token entropy exceeds a threshold.'''
 
-        threshold: float = option(2.0, minimum=0.0, unit="nats", help="...")
+    threshold: float = option(2.0, minimum=0.0, unit="nats", help="...")
 
-        @hookimpl
-        def route_token(self, step):
-            return Route.ask_above(entropy(step.logits), self.threshold)
+    @hookimpl
+    def route_token(self, step):
+        return Route.ask_above(entropy(step.logits), self.threshold)
 """
 
 from __future__ import annotations

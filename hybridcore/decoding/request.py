@@ -11,13 +11,16 @@ from torch import Tensor
 from ..tally import Tally
 
 
+Prefix = Callable[[int], Sequence[int]]
+
+
 class StepLaw(Protocol):
     """From raw logits to the law that a token is drawn from."""
 
-    def __call__(self, prefixes: Sequence[Sequence[int]], logits: Tensor) -> Tensor:
+    def __call__(self, prefix: Prefix, logits: Tensor) -> Tensor:
         """Return the laws ``[N, V]`` of N positions.
 
-        ``logits`` is ``[N, V]`` float32 over the shared vocabulary; ``prefixes[i]``
+        ``logits`` is ``[N, V]`` float32 over the shared vocabulary; ``prefix(i)``
         are all tokens before position ``i`` (prompt, answer and drafts), which
         processors such as a repetition penalty read.
         """

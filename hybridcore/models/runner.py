@@ -34,6 +34,8 @@ class CausalRunner(ABC):
         device: where its logits lie.
         parameters: active parameters per token, the unit of cost.
         forwards: calls of the model so far (a batch is one call).
+        want_hidden: keep the last hidden states of wanted positions.
+        last_hidden: ``[sum of wanted, D]`` of the last forward, if wanted.
     """
 
     kind: str
@@ -41,6 +43,8 @@ class CausalRunner(ABC):
     device: torch.device
     parameters: int
     forwards: int
+    want_hidden: bool = False
+    last_hidden: Tensor | None = None
 
     @abstractmethod
     def acquire(self, tokens: Sequence[int]) -> tuple[int, int]:

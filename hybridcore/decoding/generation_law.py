@@ -1,0 +1,152 @@
+"""The law of a step as transformers' ``generate`` would have it.
+
+The model's own generation_config is merged with the request's arguments and turned
+into transformers' processors and warpers, which are then applied at the right
+position inside a block.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor
+from transformers import GenerationConfig, LogitsProcessorList, PreTrainedModel
+from transformers.generation import logits_process
+
+from .. import laws
+from ..errors import RequestError
+from .request import Prefix, StepLaw
+
+# what these give depends on the scores alone, so rows can share a call
+_PREFIX_FREE = (
+    logits_process.TemperatureLogitsWarper,
+    logits_process.TopKLogitsWarper,
+    logits_process.TopPLogitsWarper,
+    logits_process.MinPLogitsWarper,
+    logits_process.TypicalLogitsWarper,
+    logits_process.EpsilonLogitsWarper,
+    logits_process.EtaLogitsWarper,
+    logits_process.SuppressTokensLogitsProcessor,
+    logits_process.LogitNormalization,
+    logits_process.InfNanRemoveLogitsProcessor,
+)
+# arguments of generate that say nothing about the law
+_NEUTRAL = frozenset({"use_cache", "pad_token_id", "attention_mask"})
+
+
+class ProcessedLaw:
+    """Processors, then softmax where the mode samples, else the argmax."""
+
+    def __init__(self, processors: LogitsProcessorList, do_sample: bool) -> None:
+        self._processors = processors
+        self._do_sample = do_sample
+        self.prefix_free = all(isinstance(p, _PREFIX_FREE) for p in processors)
+
+    def __call__(self, prefix: Prefix, logits: Tensor) -> Tensor:
+        """Return the laws ``[N, V]`` of N positions; see :class:`StepLaw`."""
+        scores = self._processed(prefix, logits) if self._processors else logits
+        return scores.softmax(-1) if self._do_sample else laws.greedy(scores)
+
+    def _processed(self, prefix: Prefix, logits: Tensor) -> Tensor:
+        if self.prefix_free:
+            unread = torch.zeros(len(logits), 1, dtype=torch.long, device=logits.device)
+            shared: Tensor = self._processors(unread, logits.clone())
+            return shared
+        rows = []
+        for i in range(len(logits)):
+            ids = torch.tensor([list(prefix(i))], device=logits.device)
+            rows.append(self._processors(ids, logits[i : i + 1].clone()))
+        return torch.cat(rows)
+
+
+class GenerationLaws:
+    """Makes the laws of one model's requests; those that can be are shared."""
+
+    def __init__(self, model: PreTrainedModel) -> None:
+        self._model = model
+        self._shared: dict[str, ProcessedLaw] = {}
+
+    def law(
+        self, kwargs: Mapping[str, Any], prompt_length: int, max_new_tokens: int
+    ) -> StepLaw:
+        """Return the law of a request.
+
+        :param kwargs: generation arguments as lm_eval's HFLM hands them to
+            ``generate``, without stop strings and lengths.
+        :param prompt_length: tokens of the prompt; processors count from it.
+        :param max_new_tokens: budget; with the prompt, the maximal length.
+        :raises RequestError: an argument is unknown to ``generate``, or asks for
+            more than greedy search or sampling.
+        """
+        name = json.dumps(dict(kwargs), sort_keys=True, default=repr)
+        if name in self._shared:
+            return self._shared[name]
+        law = self._build(kwargs, prompt_length, max_new_tokens)
+        if law.prefix_free:
+            self._shared[name] = law
+        return law
+
+    def _build(
+        self, kwargs: Mapping[str, Any], prompt_length: int, max_new_tokens: int
+    ) -> ProcessedLaw:
+        config = self._config(kwargs, prompt_length + max_new_tokens)
+        processors = self._model._get_logits_processor(
+            config, input_ids_seq_length=prompt_length, device=self._model.device
+        )
+        return ProcessedLaw(processors, bool(config.do_sample))
+
+    def _config(self, kwargs: Mapping[str, Any], max_length: int) -> GenerationConfig:
+        arguments = _as_hflm(kwargs)
+        try:
+            config, unknown = self._model._prepare_generation_config(
+                None, **arguments, max_length=max_length
+            )
+        except (TypeError, ValueError) as error:
+            raise RequestError(f"generation arguments {arguments!r}: {error}") from None
+        unknown = {name for name in unknown if name not in _NEUTRAL}
+        if unknown:
+            raise RequestError(
+                f"unknown generation arguments {sorted(unknown)!r}\n"
+                "expected those of transformers' GenerationConfig, or until, "
+                "max_gen_toks, do_sample, temperature of lm_eval"
+            )
+        self._refuse_other_modes(config)
+        self._model._prepare_special_tokens(config, True, device=self._model.device)
+        return config
+
+    def _refuse_other_modes(self, config: GenerationConfig) -> None:
+        mode = config.get_generation_mode().value
+        if mode not in ("greedy_search", "sample"):
+            raise RequestError(
+                f"generation mode {mode!r}: expected greedy search or sampling\n"
+                "leave out num_beams, penalty_alpha and the like"
+            )
+        if config.guidance_scale not in (None, 1, 1.0):
+            raise RequestError(
+                f"guidance_scale={config.guidance_scale!r}: expected none\n"
+                "classifier-free guidance runs the model outside the loop"
+            )
+        if (config.num_return_sequences or 1) > 1:
+            raise RequestError(
+                f"num_return_sequences={config.num_return_sequences!r}: expected 1\n"
+                "ask for repeats in the task"
+            )
+        if config.do_sample and config.temperature == 0.0:
+            raise RequestError(
+                "do_sample=True with temperature=0.0: expected a temperature above 0\n"
+                "leave out do_sample for greedy decoding"
+            )
+
+
+def _as_hflm(kwargs: Mapping[str, Any]) -> dict[str, Any]:
+    """Treat temperature and do_sample as lm_eval's HFLM does."""
+    arguments = dict(kwargs)
+    temperature = arguments.setdefault("temperature", 0.0)
+    if temperature == 0.0 and arguments.get("do_sample") is None:
+        arguments["do_sample"] = False
+    if arguments.get("do_sample") is False and temperature == 0.0:
+        del arguments["temperature"]
+    return arguments

@@ -1,0 +1,32 @@
+"""Randomness that belongs to a row, not to the batch.
+
+Each row has one generator, seeded by what the row is. One number is drawn for one
+decision, and tokens are sampled by inverse CDF, so a row's text does not depend on
+the batch size, on the order of requests or on the number of processes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import random
+from collections.abc import Sequence
+
+
+def row_seed(seed: int, prompt: Sequence[int], repeat: int = 0) -> int:
+    """Return a seed that is the same on every machine and in every process.
+
+    :param seed: of the whole run.
+    :param prompt: token ids of the row.
+    :param repeat: how often this very request occurred before.
+    """
+    text = f"{seed}:{repeat}:{','.join(map(str, prompt))}"
+    return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "big")
+
+
+def uniform_of(*facts: int) -> float:
+    """Return a number in [0, 1) that is a pure function of whole numbers.
+
+    For strategies that decide at random and must give the same verdict whenever
+    they see the same row.
+    """
+    return random.Random(row_seed(0, facts)).random()

@@ -1,0 +1,124 @@
+"""One request while it is answered: everything it owns, and how it commits."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from torch import Tensor
+
+from ..tally import Tally
+from .request import Answer, EmittedToken, GenerationRequest
+from .stopping import StopWatch
+
+
+@dataclass(frozen=True, slots=True)
+class DraftedToken:
+    """A token that waits for the LLM's verdict, with the law it came from."""
+
+    token: int
+    law: Tensor | None
+    logits: Tensor | None
+    signal: float | None
+
+
+class Row:
+    """A request in flight.
+
+    Attributes:
+        ids: prompt and committed tokens.
+        drafts: tokens held back for a verdict, in order.
+        pending: tokens the SLM added since the LLM last moved, held or committed.
+        waiting: the LLM must move; otherwise the SLM does.
+        asked: the SLM gave up this position: its law and logits here are
+            ``asked_law``, ``asked_logits``, its signal ``asked_signal``.
+        slm_slot, llm_slot: places in the runners, None before the first read.
+        finish: why the row ended, None while it runs.
+    """
+
+    def __init__(self, request: GenerationRequest, state: Any) -> None:
+        self.request = request
+        self.state = state
+        self.ids = list(request.prompt)
+        self.drafts: list[DraftedToken] = []
+        self.pending = 0
+        self.waiting = False
+        self.finish: str | None = None
+        self.slm_slot: int | None = None
+        self.llm_slot: int | None = None
+        self.tally = Tally(requests=1)
+        self.random = random.Random(request.seed)
+        self._answer: list[int] = []
+        self._provenance: list[EmittedToken] = []
+        self._stop = StopWatch(
+            request.max_new_tokens, request.eos, request.stops, request.decode
+        )
+        self.continue_drafting()
+
+    def continue_drafting(self) -> None:
+        """Begin a new block: the SLM moves next."""
+        self.waiting = False
+        self.pending = 0
+        self.drafts = []
+        self.asked = False
+        self.asked_law: Tensor | None = None
+        self.asked_logits: Tensor | None = None
+        self.asked_signal: float | None = None
+
+    @property
+    def answered(self) -> int:
+        """How many tokens have been committed."""
+        return len(self._provenance)
+
+    def room(self, held: bool) -> int:
+        """Return how many tokens may still join the block.
+
+        A held block leaves one token of the budget for the LLM.
+        """
+        left = self.request.max_new_tokens - self.answered - len(self.drafts)
+        return max(0, left - 1) if held else left
+
+    def sequence(self) -> list[int]:
+        """Return prompt, answer and drafts as one list of ids."""
+        if not self.drafts:
+            return self.ids
+        return self.ids + [draft.token for draft in self.drafts]
+
+    def commit(self, emitted: EmittedToken) -> bool:
+        """Emit one token; return True where it ends the row."""
+        self.ids.append(emitted.token)
+        self._answer.append(emitted.token)
+        self._provenance.append(emitted)
+        self.tally.tokens_out += 1
+        if emitted.from_llm:
+            self.tally.tokens_from_llm += 1
+        else:
+            self.tally.tokens_from_slm += 1
+        self.finish = self._stop.finish(self._answer)
+        return self.finish is not None
+
+    def commit_drafts(self, accepted: int) -> int:
+        """Emit the first ``accepted`` drafts; return how many were, up to a stop."""
+        for count, draft in enumerate(self.drafts[:accepted], start=1):
+            token = EmittedToken(draft.token, False, draft.signal, accepted=True)
+            if self.commit(token):
+                return count
+        return accepted
+
+    def last_emitted(self, since: int) -> Sequence[EmittedToken]:
+        """Return what was committed after the first ``since`` tokens."""
+        return self._provenance[since:]
+
+    def answer(self) -> Answer:
+        """Return the finished answer."""
+        if not self.tally.llm_forwards:
+            self.tally.llm_requests_skipped = 1
+        return Answer(
+            request=self.request,
+            tokens=tuple(self._answer),
+            finish=self.finish or "length",
+            provenance=tuple(self._provenance),
+            tally=self.tally,
+        )

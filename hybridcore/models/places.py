@@ -1,0 +1,79 @@
+"""Bookkeeping of slots: which tokens each holds, which is free, which fits best."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """Where a new sequence goes.
+
+    Attributes:
+        slot: the free slot taken.
+        kept: leading tokens it already holds.
+        donor: another slot that holds a longer common prefix, or None.
+        shared: length of the donor's common prefix.
+    """
+
+    slot: int
+    kept: int
+    donor: int | None
+    shared: int
+
+
+class Places:
+    """The token ids that each of ``slots`` places holds; free ones keep theirs."""
+
+    def __init__(self, slots: int) -> None:
+        self.held: list[list[int]] = [[] for _ in range(slots)]
+        self._free = set(range(slots))
+
+    def choose(self, tokens: Sequence[int]) -> Choice:
+        """Take the free slot with the longest common prefix.
+
+        At least one of ``tokens`` is left to read.
+
+        :raises RuntimeError: no slot is free.
+        """
+        if not self._free:
+            raise RuntimeError(f"all {len(self.held)} slots are taken")
+        known = tokens[: len(tokens) - 1]
+        common = [common_prefix(held, known) for held in self.held]
+        # an emptier slot on ties, so that long prefixes live on
+        slot = max(sorted(self._free), key=lambda s: (common[s], -len(self.held[s])))
+        self._free.remove(slot)
+        donor = max(range(len(common)), key=common.__getitem__)
+        better = common[donor] > common[slot]
+        return Choice(slot, common[slot], donor if better else None, common[donor])
+
+    def release(self, slot: int) -> None:
+        """Free a slot; raises RuntimeError where it is free already."""
+        if slot in self._free:
+            raise RuntimeError(f"slot {slot} is not taken")
+        self._free.add(slot)
+
+    def append(self, slot: int, tokens: Sequence[int]) -> int:
+        """Add tokens to a taken slot; return how many it held before."""
+        if slot in self._free:
+            raise RuntimeError(f"slot {slot} is not taken")
+        before = len(self.held[slot])
+        self.held[slot].extend(tokens)
+        return before
+
+    def cut(self, slot: int, length: int) -> None:
+        """Drop what a slot holds beyond ``length`` tokens."""
+        if not 0 <= length <= len(self.held[slot]):
+            raise RuntimeError(
+                f"slot {slot} holds {len(self.held[slot])} tokens, not {length}"
+            )
+        del self.held[slot][length:]
+
+
+def common_prefix(a: Sequence[int], b: Sequence[int]) -> int:
+    """Return the length of the longest common prefix."""
+    limit = min(len(a), len(b))
+    if list(a[:limit]) == list(b[:limit]):
+        return limit
+    return next(i for i in range(limit) if a[i] != b[i])

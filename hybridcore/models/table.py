@@ -1,0 +1,62 @@
+"""A causal LM that is a table: exact, instant, and with a law one can write down.
+
+The logits of the next token depend on the last token alone, so the law of every
+continuation is a product of table rows. Tests and the conformance suite use it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from .places import Places
+from .runner import CausalRunner, Feed
+
+
+class TableRunner(CausalRunner):
+    """Next-token logits from ``logits[last token]``; ``logits`` is ``[V, V]``."""
+
+    kind = "table"
+
+    def __init__(self, logits: Tensor, slots: int = 1, parameters: int = 1) -> None:
+        self._logits = logits.float()
+        self._places = Places(slots)
+        self.vocab_size = logits.shape[1]
+        self.device = logits.device
+        self.parameters = parameters
+        self.forwards = 0
+        self.tokens_read = 0
+
+    def acquire(self, tokens: Sequence[int]) -> tuple[int, int]:
+        """Take a free slot; common prefixes are reused as in a real cache."""
+        choice = self._places.choose(tokens)
+        self._places.cut(choice.slot, choice.kept)
+        return choice.slot, choice.kept
+
+    def release(self, slot: int) -> None:
+        """Free a slot."""
+        self._places.release(slot)
+
+    def forward(self, feeds: Sequence[Feed]) -> Tensor:
+        """Append tokens and look their rows up; see :class:`CausalRunner`."""
+        self.forwards += 1
+        last: list[int] = []
+        for feed in feeds:
+            if not 1 <= feed.wanted <= len(feed.tokens):
+                raise RuntimeError(
+                    f"{feed.wanted} logits wanted of {len(feed.tokens)} tokens"
+                )
+            self._places.append(feed.slot, feed.tokens)
+            self.tokens_read += len(feed.tokens)
+            last.extend(feed.tokens[len(feed.tokens) - feed.wanted :])
+        return self._logits[torch.tensor(last)].clone()
+
+    def rollback(self, slot: int, length: int) -> None:
+        """Forget what ``slot`` holds beyond ``length`` tokens."""
+        self._places.cut(slot, length)
+
+    def length(self, slot: int) -> int:
+        """Return how many tokens ``slot`` holds."""
+        return len(self._places.held[slot])
