@@ -1,0 +1,54 @@
+"""A pair of bigram tables and one function that runs a strategy on it."""
+
+import pytest
+import torch
+
+from hybridcore.decoding.engine import Engine
+from hybridcore.decoding.randomness import row_seed
+from hybridcore.decoding.reading import SharedVocabulary
+from hybridcore.decoding.request import GenerationRequest
+from hybridcore.decoding.step_law import WarpLaw
+from hybridcore.dispatch import Dispatcher
+from hybridcore.models.table import TableRunner
+
+
+class TablePair:
+    """Two random tables over ``size`` tokens; ``run`` answers prompts with them."""
+
+    def __init__(self, size=8, seed=0, spread=1.5):
+        generator = torch.Generator().manual_seed(seed)
+        self.size = size
+        self.q = torch.randn(size, size, generator=generator) * spread
+        self.p = torch.randn(size, size, generator=generator) * spread
+
+    def run(self, strategy, prompts, tokens=12, batch=4, law=None, price=5, **fields):
+        """Return answers in the order of ``prompts``; keep the runners."""
+        self.slm = TableRunner(self.q, batch)
+        self.llm = TableRunner(self.p, batch, parameters=price)
+        engine = Engine(
+            self.slm,
+            self.llm,
+            Dispatcher(strategy),
+            SharedVocabulary(self.size, self.size),
+            batch,
+        )
+        law = law or WarpLaw(1.0)
+        requests = [
+            GenerationRequest(
+                prompt, tokens, law, law, seed=row_seed(0, prompt, i), key=i, **fields
+            )
+            for i, prompt in enumerate(prompts)
+        ]
+        answers = sorted(engine.run(requests), key=lambda answer: answer.request.key)
+        assert len(answers) == len(prompts)
+        return answers
+
+
+@pytest.fixture
+def pair():
+    return TablePair()
+
+
+@pytest.fixture
+def make_pair():
+    return TablePair
