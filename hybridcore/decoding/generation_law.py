@@ -93,9 +93,12 @@ class GenerationLaws:
         self, kwargs: Mapping[str, Any], prompt_length: int, max_new_tokens: int
     ) -> ProcessedLaw:
         config = self._config(kwargs, prompt_length + max_new_tokens)
-        processors = self._model._get_logits_processor(
-            config, input_ids_seq_length=prompt_length, device=self._model.device
-        )
+        try:
+            processors = self._model._get_logits_processor(
+                config, input_ids_seq_length=prompt_length, device=self._model.device
+            )
+        except (TypeError, ValueError) as error:
+            raise _refusal(kwargs, error) from None
         return ProcessedLaw(processors, bool(config.do_sample))
 
     def _config(self, kwargs: Mapping[str, Any], max_length: int) -> GenerationConfig:
@@ -105,7 +108,7 @@ class GenerationLaws:
                 None, **arguments, max_length=max_length
             )
         except (TypeError, ValueError) as error:
-            raise RequestError(f"generation arguments {arguments!r}: {error}") from None
+            raise _refusal(arguments, error) from None
         unknown = {name for name in unknown if name not in _NEUTRAL}
         if unknown:
             raise RequestError(
@@ -150,3 +153,7 @@ def _as_hflm(kwargs: Mapping[str, Any]) -> dict[str, Any]:
     if arguments.get("do_sample") is False and temperature == 0.0:
         del arguments["temperature"]
     return arguments
+
+
+def _refusal(arguments: Mapping[str, Any], error: Exception) -> RequestError:
+    return RequestError(f"generation arguments {dict(arguments)!r}: {error}")

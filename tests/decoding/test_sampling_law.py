@@ -104,8 +104,8 @@ class UnclippedResidual(Planted):
 
 class BonusFromDraft(Planted):
     def bonus(self, p, block):
-        last = block.q[:, : block.drafted.shape[1]]
-        return laws.at(last, (block.length - 1).clamp_min(0)) if last.numel() else p
+        last = laws.at(block.q, (block.length - 1).clamp_min(0))
+        return torch.where(block.length[:, None] > 0, last, p)
 
 
 class FixedThreshold(Planted):
