@@ -1,0 +1,96 @@
+"""Attention masks for rows that stand at different positions.
+
+What a layer may see follows transformers' own rule (``create_masks_for_generate``):
+one mask for each entry of ``layer_types`` where the configuration has them, else a
+sliding or chunked mask where it names a window or a chunk size, else causal.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+# (key position, query position) -> visible
+Pattern = Callable[[Tensor, Tensor], Tensor]
+
+
+def causal(key: Tensor, query: Tensor) -> Tensor:
+    """Every key up to the query."""
+    return key <= query
+
+
+def sliding(window: int) -> Pattern:
+    """The last ``window`` keys up to the query."""
+    return lambda key, query: (key <= query) & (key > query - window)
+
+
+def chunked(size: int) -> Pattern:
+    """Keys of the query's own chunk of ``size`` positions."""
+    return lambda key, query: (key <= query) & (key // size == query // size)
+
+
+@dataclass(frozen=True)
+class MaskPlan:
+    """Which masks a model wants: one pattern, or one for each layer type.
+
+    ``additive`` masks are 0 where visible and the lowest number elsewhere, as
+    eager attention adds them; the others are boolean.
+    """
+
+    patterns: dict[str, Pattern]
+    single: bool
+    additive: bool
+
+    def masks(
+        self, positions: Tensor, live: int, dtype: torch.dtype
+    ) -> Tensor | dict[str, Tensor]:
+        """Build the masks ``[B, 1, T, live]`` for query ``positions [B, T]``."""
+        keys = torch.arange(live, device=positions.device)
+        built = {
+            name: self._form(pattern(keys, positions[:, None, :, None]), dtype)
+            for name, pattern in self.patterns.items()
+        }
+        return next(iter(built.values())) if self.single else built
+
+    def _form(self, visible: Tensor, dtype: torch.dtype) -> Tensor:
+        if not self.additive:
+            return visible
+        lowest = torch.finfo(dtype).min
+        return torch.zeros_like(visible, dtype=dtype).masked_fill(~visible, lowest)
+
+
+def mask_plans(config: Any) -> list[MaskPlan]:
+    """Return the plans worth trying for a text configuration, likeliest first.
+
+    Which of them is right, if any, is for the probe to find.
+    """
+    additive = getattr(config, "_attn_implementation", None) != "sdpa"
+    plans = []
+    types = getattr(config, "layer_types", None)
+    if types:
+        patterns = {name: _pattern(name, config) for name in sorted(set(types))}
+        if all(patterns.values()):
+            known = {name: p for name, p in patterns.items() if p is not None}
+            plans.append(MaskPlan(known, False, additive))
+    window = getattr(config, "sliding_window", None)
+    chunk = getattr(config, "attention_chunk_size", None)
+    if window is not None:
+        plans.append(MaskPlan({"sliding": sliding(window)}, True, additive))
+    elif chunk is not None:
+        plans.append(MaskPlan({"chunked": chunked(chunk)}, True, additive))
+    plans.append(MaskPlan({"full": causal}, True, additive))
+    return plans
+
+
+def _pattern(layer_type: str, config: Any) -> Pattern | None:
+    if layer_type == "full_attention":
+        return causal
+    if layer_type == "sliding_attention" and config.sliding_window is not None:
+        return sliding(config.sliding_window)
+    if layer_type == "chunked_attention":
+        return chunked(config.attention_chunk_size)
+    return None

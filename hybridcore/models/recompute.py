@@ -1,0 +1,73 @@
+"""The runner without a cache: every sequence is read from its first token.
+
+Slow, and right for every causal LM: each row is a call of its own, so there is no
+padding, no mask and no position that could be wrong. It is what the others are
+compared with, and what serves a model that they cannot.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from .calling import ModelCall, vocab_width
+from .parameters import active_parameters
+from .places import Places
+from .runner import CausalRunner, Feed
+
+
+class RecomputeRunner(CausalRunner):
+    """Reads the whole sequence of a slot at every forward."""
+
+    kind = "recompute"
+
+    def __init__(
+        self,
+        model: Any,
+        slots: int,
+        autocast: torch.dtype | None = None,
+        reason: str = "",
+    ) -> None:
+        self._call = ModelCall(model, autocast)
+        self._places = Places(slots)
+        self.reason = reason
+        self.vocab_size = vocab_width(model)
+        self.device = model.device
+        self.parameters = active_parameters(model)
+        self.forwards = 0
+
+    def acquire(self, tokens: Sequence[int]) -> tuple[int, int]:
+        """Take a free slot; nothing is ever reused."""
+        slot = self._places.choose(tokens).slot
+        self._places.cut(slot, 0)
+        return slot, 0
+
+    def release(self, slot: int) -> None:
+        """Free a slot."""
+        self._places.release(slot)
+
+    def forward(self, feeds: Sequence[Feed]) -> Tensor:
+        """Append tokens and read each sequence anew; see :class:`CausalRunner`."""
+        self._call.want_hidden = self.want_hidden
+        results = [self._read(feed) for feed in feeds]
+        if self.want_hidden:
+            self.last_hidden = torch.cat([hidden for _, hidden in results])
+        return torch.cat([logits for logits, _ in results])
+
+    def rollback(self, slot: int, length: int) -> None:
+        """Forget what ``slot`` holds beyond ``length`` tokens."""
+        self._places.cut(slot, length)
+
+    def length(self, slot: int) -> int:
+        """Return how many tokens ``slot`` holds."""
+        return len(self._places.held[slot])
+
+    def _read(self, feed: Feed) -> tuple[Tensor, Tensor | None]:
+        self._places.append(feed.slot, feed.tokens)
+        ids = torch.tensor([self._places.held[feed.slot]], device=self.device)
+        logits, hidden = self._call(ids, feed.wanted, use_cache=False)
+        self.forwards += 1
+        return logits[0].to(self.device), None if hidden is None else hidden[0]
