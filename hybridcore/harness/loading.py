@@ -1,0 +1,107 @@
+"""Loads both models as lm_eval's ``HFLM`` loads one, with errors in one line."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+import transformers
+from lm_eval.models.huggingface import HFLM
+from transformers import PreTrainedModel
+
+from ..errors import ModelError
+
+# quantisation switches that transformers 5 reads from a config object only
+_BITSANDBYTES = ("load_in_4bit", "load_in_8bit", "bnb_4bit_", "llm_int8_")
+DEMO = ("demo-slm", "demo-llm")
+
+
+class CausalHFLM(HFLM):
+    """``HFLM`` that refuses, in one line, what is no decoder-only language model.
+
+    :param role: ``"slm"`` or ``"llm"``, for messages.
+    :param pretrained: hub id, folder, ``demo-slm``, ``demo-llm``, or a loaded model.
+    :param loading: the other arguments of ``HFLM`` and of ``from_pretrained``.
+    :raises ModelError: nothing there can be loaded, or it has an encoder.
+    """
+
+    def __init__(
+        self, role: str, pretrained: str | PreTrainedModel, loading: Mapping[str, Any]
+    ) -> None:
+        self._role = role
+        self._name = described(pretrained)
+        arguments, self._quantization = _quantization(dict(loading))
+        if isinstance(pretrained, str):
+            pretrained = _resolved(pretrained)
+        else:
+            arguments.setdefault("tokenizer", None)
+        super().__init__(pretrained=pretrained, **arguments)
+
+    def _get_config(self, *args: Any, **kwargs: Any) -> None:
+        with self._in_one_line("no model there"):
+            super()._get_config(*args, **kwargs)
+
+    def _get_backend(self, *args: Any, **kwargs: Any) -> None:
+        super()._get_backend(*args, **kwargs)
+        encodes = getattr(self.config, "is_encoder_decoder", False)
+        if encodes or self.backend != "causal":
+            raise ModelError(
+                f"{self._role}={self._name!r} is an encoder-decoder model "
+                f"({self.config.model_type}): expected a decoder-only one\n"
+                "both models must continue one text token by token"
+            )
+
+    def _create_tokenizer(self, *args: Any, **kwargs: Any) -> None:
+        with self._in_one_line("no tokenizer there"):
+            super()._create_tokenizer(*args, **kwargs)
+
+    def _create_model(self, *args: Any, **kwargs: Any) -> None:
+        if self._quantization is not None:
+            kwargs["quantization_config"] = self._quantization
+        with self._in_one_line("its weights cannot be loaded"):
+            super()._create_model(*args, **kwargs)
+
+    @contextmanager
+    def _in_one_line(self, what: str) -> Iterator[None]:
+        try:
+            yield
+        except (OSError, ValueError, KeyError, ImportError) as error:
+            reason = str(error).strip().splitlines()
+            raise ModelError(
+                f"{self._role}={self._name!r}: {what}: "
+                f"{reason[0] if reason else type(error).__name__}\n"
+                "expected a Hugging Face model id, or a folder with config.json, "
+                "weights and tokenizer"
+            ) from error
+
+
+def described(model: str | PreTrainedModel | None) -> str | None:
+    """Return a name for a model: as it was given, or of its class where it was loaded."""
+    if model is None or isinstance(model, str):
+        return model
+    return getattr(model, "name_or_path", "") or type(model).__name__
+
+
+def _resolved(name: str) -> str:
+    if name in DEMO:
+        from ..demo import model_path
+
+        return str(model_path(name))
+    folder = Path(name).expanduser()
+    return str(folder) if folder.is_dir() else name
+
+
+def _quantization(arguments: dict[str, Any]) -> tuple[dict[str, Any], Any]:
+    """Take quantisation out of the arguments: ``HFLM`` itself cannot pass it on."""
+    config = arguments.pop("quantization_config", None)
+    switches = {n: v for n, v in arguments.items() if n.startswith(_BITSANDBYTES)}
+    rest = {n: v for n, v in arguments.items() if n not in switches}
+    if config is None and any(switches.values()):
+        dtype = switches.get("bnb_4bit_compute_dtype")
+        if isinstance(dtype, str):
+            switches["bnb_4bit_compute_dtype"] = getattr(torch, dtype)
+        config = transformers.BitsAndBytesConfig(**switches)
+    return rest, config

@@ -1,0 +1,44 @@
+"""A loaded ``HFLM`` as the scorer sees it."""
+
+from __future__ import annotations
+
+import inspect
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ..models.calling import vocab_width
+from ..scoring import ScoringModel
+
+
+def scoring_model(lm: Any) -> ScoringModel:
+    """Wrap an ``HFLM``: its forward, its mixed precision, its window."""
+    takes = inspect.signature(lm.model.forward).parameters
+    trims = "logits_to_keep" in takes
+    return ScoringModel(
+        forward=lm._model_call,
+        vocab_size=vocab_width(lm.model),
+        max_length=lm.max_length,
+        device=torch.device(lm.device),
+        softmax_dtype=lm.softmax_dtype,
+        forward_last=(lambda ids, n: _last(lm, ids, n)) if trims else None,
+        forward_hidden=lambda ids: _hidden(lm, ids),
+    )
+
+
+def _last(lm: Any, ids: Tensor, count: int) -> Tensor:
+    with torch.no_grad(), _precision(lm):
+        logits: Tensor = lm.model(ids, logits_to_keep=count, use_cache=False).logits
+    return logits
+
+
+def _hidden(lm: Any, ids: Tensor) -> tuple[Tensor, Tensor]:
+    with torch.no_grad(), _precision(lm):
+        result = lm.model(ids, output_hidden_states=True, use_cache=False)
+    return result.logits, result.hidden_states[-1]
+
+
+def _precision(lm: Any) -> torch.autocast:
+    dtype = lm.mixed_precision_dtype
+    return torch.autocast(lm.device.type, dtype=dtype, enabled=dtype is not None)

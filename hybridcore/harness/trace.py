@@ -1,0 +1,85 @@
+"""``trace=FILE.jsonl``: one line for each request, written when it is finished.
+
+Every line has ``strategy``, ``task``, ``doc_id``, ``repeat``, ``kind`` and ``tally``.
+Of ``kind="generation"`` are ``prompt_tokens``, ``finish``, ``text`` and ``tokens``: for
+each token its id, the model that chose it, the routing signal, whether it was a draft
+that was accepted, and the draft that it replaced. Of ``kind="scoring"`` are
+``log_likelihood``, ``is_greedy`` and ``parts`` (the windows of a long text, else one):
+for each token whether the LLM's law scored it, and the routing signal.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, TextIO
+
+from ..decoding.request import Answer, EmittedToken
+from ..errors import ArgumentError
+from ..scoring import Score
+from ..tally import Tally
+
+
+class Trace:
+    """A file of lines; it is emptied when the first one is written.
+
+    Among several processes each has a file of its own: ``trace_rank1.jsonl``.
+
+    :raises ArgumentError: the file cannot be written.
+    """
+
+    def __init__(self, path: str, rank: int = 0, world_size: int = 1) -> None:
+        self.path = Path(path)
+        if world_size > 1:
+            self.path = self.path.with_stem(f"{self.path.stem}_rank{rank}")
+        self._file: TextIO | None = None
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            self.path.open("a").close()
+        except OSError as error:
+            raise ArgumentError(
+                f"trace={path!r} cannot be written: {error}\nname another file"
+            ) from None
+
+    def write(self, line: Mapping[str, Any]) -> None:
+        """Write one line, and make sure that it outlives this process."""
+        if self._file is None:
+            self._file = self.path.open("w", encoding="utf-8")
+        self._file.write(json.dumps(line, ensure_ascii=False, default=str) + "\n")
+        self._file.flush()
+
+
+def answer_line(answer: Answer, text: str) -> dict[str, Any]:
+    """Return what a trace says of one generated answer."""
+    return {
+        "kind": "generation",
+        "prompt_tokens": len(answer.request.prompt),
+        "finish": answer.finish,
+        "text": text,
+        "tokens": [_token(emitted) for emitted in answer.provenance],
+        "tally": answer.tally.as_dict(),
+    }
+
+
+def score_line(scores: Sequence[Score], tally: Tally) -> dict[str, Any]:
+    """Return what a trace says of one scored request."""
+    return {
+        "kind": "scoring",
+        "log_likelihood": sum(score.log_likelihood for score in scores),
+        "is_greedy": all(score.is_greedy for score in scores),
+        "parts": [
+            {"from_llm": score.from_llm, "signals": score.signals} for score in scores
+        ],
+        "tally": tally.as_dict(),
+    }
+
+
+def _token(emitted: EmittedToken) -> dict[str, Any]:
+    return {
+        "id": emitted.token,
+        "model": "llm" if emitted.from_llm else "slm",
+        "signal": emitted.signal,
+        "accepted": emitted.accepted,
+        "rejected": emitted.rejected,
+    }

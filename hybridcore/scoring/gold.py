@@ -1,0 +1,47 @@
+"""Log-probabilities of the gold tokens, a bounded piece of logits at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+# elements of one [N, V] piece: 64 MiB in float32, 110 positions of V = 150,000
+PIECE = 2**24
+
+
+def piece_of(vocab_size: int) -> int:
+    """Return how many positions of ``vocab_size`` logits to hold at once."""
+    return max(1, PIECE // vocab_size)
+
+
+def gold_scores(
+    logits: Tensor,
+    rows: Sequence[int],
+    gold: Sequence[int],
+    dtype: torch.dtype | None = None,
+    width: int | None = None,
+) -> tuple[Tensor, Tensor]:
+    """Score N gold tokens, each by the law of one row of ``logits [R, V]``.
+
+    Rows may repeat; the softmax of each is taken once. ``dtype`` is the type of
+    the softmax, ``width`` the number of columns it runs over.
+
+    :return: ``[N]`` log-probabilities and ``[N]`` bool, True where the gold token
+        is the argmax; both on the CPU.
+    """
+    unique, inverse = torch.unique(torch.tensor(rows), return_inverse=True)
+    wanted = torch.tensor(gold)
+    size = piece_of(logits.shape[-1])
+    values = torch.empty(len(wanted), dtype=dtype or logits.dtype)
+    hits = torch.empty(len(wanted), dtype=torch.bool)
+    for start in range(0, len(unique), size):
+        piece = logits[unique[start : start + size].to(logits.device), :width]
+        law = piece.log_softmax(-1, dtype=dtype)
+        inside = ((inverse >= start) & (inverse < start + size)).nonzero()[:, 0]
+        at = (inverse[inside] - start).to(law.device)
+        token = wanted[inside].to(law.device)
+        values[inside] = law[at, token].cpu()
+        hits[inside] = (law.argmax(-1)[at] == token).cpu()
+    return values, hits

@@ -1,0 +1,63 @@
+"""Lets lm_eval 0.4.13 find the model "hybrid". (PYTEST_DONT_REWRITE)
+
+Python runs ``install()`` at start-up, from hybridlm.pth. It imports nothing: it only
+waits for lm_eval.models to be imported, and then tells lm_eval's registry where
+HybridLM is. HYBRIDLM_BRIDGE=0 switches it off. Releases of lm_eval that read the
+entry-point group "lm_eval.models" need none of this; it goes when they are the floor.
+"""
+
+import os
+import sys
+
+_WATCHED = "lm_eval.models"
+_TARGET = "hybridcore.harness.hybrid_lm:HybridLM"
+
+
+class _Finder:
+    """Watches for one import, once."""
+
+    def find_spec(self, name, path=None, target=None):
+        if name != _WATCHED:
+            return None
+        sys.meta_path.remove(self)
+        for finder in sys.meta_path:
+            find = getattr(finder, "find_spec", None)
+            spec = find(name, path, target) if find else None
+            if spec is not None:
+                _wrap(spec)
+                return spec
+        return None
+
+
+def _wrap(spec):
+    execute = getattr(spec.loader, "exec_module", None)
+    if execute is None:
+        return
+
+    def exec_module(module):
+        execute(module)
+        try:
+            _register()
+        except Exception as error:  # a changed harness must still start
+            import logging
+
+            logging.getLogger("hybridlm").warning(
+                "the model 'hybrid' could not be registered with lm_eval: %s", error
+            )
+
+    spec.loader.exec_module = exec_module
+
+
+def _register():
+    from lm_eval.api.registry import model_registry
+
+    if "hybrid" not in model_registry:
+        model_registry.register("hybrid", target=_TARGET)
+
+
+def install():
+    """Wait for lm_eval.models, unless HYBRIDLM_BRIDGE=0 or it waits already."""
+    if os.environ.get("HYBRIDLM_BRIDGE") == "0" or _WATCHED in sys.modules:
+        return
+    if not any(type(finder) is _Finder for finder in sys.meta_path):
+        sys.meta_path.insert(0, _Finder())
