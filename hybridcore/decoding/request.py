@@ -10,7 +10,6 @@ from torch import Tensor
 
 from ..tally import Tally
 
-
 Prefix = Callable[[int], Sequence[int]]
 
 

@@ -30,7 +30,7 @@ import inspect
 import logging
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, TypeAlias
 
 import torch
 from lm_eval.models.huggingface import HFLM
@@ -45,7 +45,7 @@ from .placement import fell_back, placed
 
 logger = logging.getLogger(__name__)
 
-Model = str | PreTrainedModel
+Model: TypeAlias = str | PreTrainedModel
 Scoring = Literal["llm", "strategy"]
 
 DEFAULT_STRATEGY = "uncertainty"
@@ -112,7 +112,8 @@ _OF_THE_PAIR = frozenset(("batch_size", "max_batch_size"))
 HFLM_ARGUMENTS = tuple(
     name
     for name, parameter in inspect.signature(HFLM.__init__).parameters.items()
-    if name not in ("self", "pretrained") and parameter.kind is parameter.POSITIONAL_OR_KEYWORD
+    if name not in ("self", "pretrained")
+    and parameter.kind is parameter.POSITIONAL_OR_KEYWORD
 )
 
 
@@ -280,9 +281,7 @@ def _known(strategy: Strategy) -> list[str]:
     return list(dict.fromkeys([*OURS, *SYNONYMS, *options, *HFLM_ARGUMENTS, *LOADING]))
 
 
-def _pair(
-    ours: Mapping[str, Any], strategy: Strategy
-) -> tuple[Model | None, Model]:
+def _pair(ours: Mapping[str, Any], strategy: Strategy) -> tuple[Model | None, Model]:
     slm, llm = ours.get("slm"), ours.get("llm")
     if llm is None:
         raise ArgumentError(
@@ -290,11 +289,16 @@ def _pair(
             "add llm=<hub id or folder> to the model arguments"
         )
     if slm is None and "slm" in strategy.requires:
-        raise ArgumentError(
-            f"slm is missing: strategy {type(strategy).__name__} reads the small "
-            "model\nadd slm=<hub id or folder> to the model arguments"
-        )
+        raise missing_slm(strategy)
     return _model("slm", slm), _model("llm", llm)
+
+
+def missing_slm(strategy: Strategy) -> ArgumentError:
+    """Return the error of a strategy that has no small model to read."""
+    return ArgumentError(
+        f"slm is missing: strategy {type(strategy).__name__} reads the small model\n"
+        "add slm=<hub id or folder> to the model arguments"
+    )
 
 
 def _model(name: str, value: Any) -> Any:

@@ -68,7 +68,9 @@ def free_bytes(device: torch.device) -> int:
     """Return the memory that this process may still take on a device."""
     if device.type == "cuda":
         free, _ = torch.cuda.mem_get_info(device)
-        cached = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
+        cached = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(
+            device
+        )
         return int(free + cached)
     processes = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
     available = psutil.virtual_memory().available

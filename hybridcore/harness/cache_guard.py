@@ -6,61 +6,48 @@ share a file silently exchange answers. Here the file is stamped with what answe
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Mapping, MutableMapping
+import re
+from collections.abc import Mapping
 from typing import Any
-
-import torch
 
 from ..errors import CacheMismatch
 
 STAMP = "hybridlm:fingerprint"
-_SAMPLES = 32  # values read of each weight
 
 
-def guard(database: MutableMapping[str, Any], fingerprint: Mapping[str, str]) -> None:
+def guard(database: Any, fingerprint: Mapping[str, str]) -> None:
     """Stamp an empty cache; let through only one with the same stamp.
 
+    :param database: the ``SqliteDict`` of lm_eval, or any mapping.
     :raises CacheMismatch: the cache was written by another set-up.
     """
     stamp = database.get(STAMP)
     if stamp is None and len(database):
-        _refuse(database, "it has answers of an unknown model and no stamp")
+        _refuse(database, "it has answers of an unknown model")
     elif stamp is None:
         database[STAMP] = dict(fingerprint)
-    elif stamp != dict(fingerprint):
-        _refuse(database, _differences(stamp, fingerprint))
-
-
-def weights_digest(model: torch.nn.Module | None) -> str:
-    """Return a short digest of a model's weights: names, shapes and sampled values."""
-    if model is None:
-        return "none"
-    digest = hashlib.blake2b(digest_size=8)
-    for name, weight in model.state_dict().items():
-        digest.update(f"{name}{tuple(weight.shape)}{weight.dtype}".encode())
-        if not weight.is_meta and weight.numel():
-            digest.update(_sampled(weight))
-    return digest.hexdigest()
-
-
-def _sampled(weight: torch.Tensor) -> bytes:
-    local = weight.to_local() if hasattr(weight, "to_local") else weight
-    values = local.detach().flatten()
-    step = max(1, values.numel() // _SAMPLES)
-    return str(values[::step].tolist()).encode()
+    elif differences := _differences(stamp, fingerprint):
+        _refuse(database, differences)
 
 
 def _differences(stamp: Mapping[str, str], mine: Mapping[str, str]) -> str:
-    names = [n for n in {**stamp, **mine} if stamp.get(n) != mine.get(n)]
-    return ", ".join(f"{n} {stamp.get(n)} there, {mine.get(n)} here" for n in names)
+    return ", ".join(
+        f"{name} is {stamp.get(name)} there and {mine.get(name)} here"
+        for name in {**stamp, **mine}
+        if _key(stamp.get(name)) != _key(mine.get(name))
+    )
+
+
+def _key(value: str | None) -> str | None:
+    """Return what counts of a value: of a model its digest, not its name."""
+    digest = re.search(r" \[(\w+)\]$", value or "")
+    return digest[1] if digest else value
 
 
 def _refuse(database: Any, reason: str) -> None:
     path = getattr(database, "filename", "the cache")
-    close = getattr(database, "close", None)
-    if close is not None:
-        close()
+    if hasattr(database, "close"):
+        database.close()
     raise CacheMismatch(
         f"response cache {path!r} belongs to another set-up: {reason}\n"
         "name another file with --use_cache, or delete this one"

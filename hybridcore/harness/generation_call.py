@@ -124,7 +124,8 @@ class GenerationCall:
             "budget: cut from the left",
         )
         _warn_of(
-            [p for p in self._prompts if p.empty], "empty: answered from the prefix token"
+            [p for p in self._prompts if p.empty],
+            "empty: answered from the prefix token",
         )
         _warn_of(
             [p for p in self._prompts if not p.max_new_tokens],

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import copy
 import sys
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
 
 import torch
 from lm_eval.api.model import CacheHook
@@ -16,12 +16,12 @@ from ..dispatch import Dispatcher
 from ..scoring import Score
 from ..strategy import Strategy
 from . import error_line
-from .arguments import Arguments, Model, parse, with_flags
+from .arguments import Arguments, Model, missing_slm, parse, with_flags
 from .cache_guard import guard
 from .fingerprint import fingerprint
 from .generation_call import GenerationCall
 from .ledger import Ledger
-from .loading import CausalHFLM, described
+from .loading import CausalHFLM
 from .model_info import model_info
 from .occurrences import without_padding
 from .pair import Pair
@@ -30,6 +30,8 @@ from .recorder import Recorder
 from .report import table
 from .scoring_call import Encoded, ScoringCall, is_empty, reads_slm, rolling_windows
 from .trace import Trace
+
+T = TypeVar("T")
 
 
 class HybridLM(CausalHFLM):
@@ -74,20 +76,185 @@ class HybridLM(CausalHFLM):
         )
         super().__init__("llm", given.llm, given.llm_loading)
         join(self)
-        self._given = given
-        self._prints_table = False
-        self._asked: Sequence[Any] = ()
+        self.given = given
         self.pair = Pair(self, _slm_loader(given))
-        path = (given.trace, self.rank, self.world_size)
-        self._trace = None if given.trace is None else Trace(*path)
+        self.scoring = given.scoring
+        self._asked: Sequence[Any] = ()
+        self._prints_table = False
+        self._trace: Trace | None = None
+        if given.trace is not None:
+            self._trace = Trace(given.trace, self.rank, self.world_size)
         self._adopt(given.strategy)
 
     def with_strategy(self, strategy: str | Strategy, **options: Any) -> HybridLM:
         """Return a HybridLM with another strategy that shares the loaded models.
 
-        Its counts begin at zero; it has no response cache until lm_eval gives it one.
+        Its counts begin at zero; lm_eval gives it a response cache of its own.
         """
         other = copy.copy(self)
         other.cache_hook = CacheHook(None)
         other._adopt(create(strategy, options))
         return other
+
+    def _adopt(self, strategy: Strategy) -> None:
+        self.strategy = strategy
+        self.dispatcher = Dispatcher(strategy)
+        self.runs_slm = "slm" in strategy.requires
+        self.scores_with_slm = reads_slm(strategy, self.scoring)
+        if (self.runs_slm or self.scores_with_slm) and self.pair.slm is None:
+            raise missing_slm(strategy)
+        self.recorder = Recorder(self._trace, type(strategy).__name__)
+        self._everywhere: list[Ledger] = []
+
+    @property
+    def max_length(self) -> int:
+        """The window of generation: the shortest of the models taking part."""
+        return self._shortest(self.runs_slm)
+
+    @property
+    def scoring_window(self) -> int:
+        """The window of scoring: the shortest of the models taking part."""
+        return self._shortest(self.scores_with_slm)
+
+    @property
+    def seed(self) -> int:
+        """Seed of sampling: the argument, or torch's, which lm_eval sets."""
+        return torch.initial_seed() if self.given.seed is None else self.given.seed
+
+    def generate_until(
+        self, requests: list[Any], disable_tqdm: bool = False
+    ) -> list[str]:
+        """Answer ``(context, generation arguments)`` requests by the strategy.
+
+        :raises RequestError: a request that cannot be answered, before any is.
+        """
+        quiet = disable_tqdm or self.rank != 0
+        return self._answered(requests, lambda r: GenerationCall(self, r).run(quiet))
+
+    def loglikelihood(
+        self, requests: list[Any], disable_tqdm: bool = False
+    ) -> list[tuple[float, bool]]:
+        """Score ``(context, continuation)`` requests; see ``scoring``."""
+        return self._answered(requests, lambda r: self._likelihoods(r, disable_tqdm))
+
+    def loglikelihood_rolling(
+        self, requests: list[Any], disable_tqdm: bool = False
+    ) -> list[float]:
+        """Score whole texts, window by window."""
+        quiet = disable_tqdm or self.rank != 0
+        return self._answered(requests, lambda r: self._rolling(r, quiet))
+
+    def _loglikelihood_tokens(
+        self,
+        requests: list[Encoded],
+        disable_tqdm: bool = False,
+        override_bs: int | None = None,
+    ) -> list[tuple[float, bool]]:
+        def finish(index: int, scores: list[Score]) -> None:
+            text, result = requests[index][0], _result(scores[0])
+            if text is not None:
+                self.cache_hook.add_partial("loglikelihood", text, result)
+            self.recorder.scores(asked[index], scores, is_empty(requests[index]))
+
+        asked = self._asked or [None] * len(requests)
+        call = ScoringCall(self, [[request] for request in requests], finish)
+        quiet = disable_tqdm or self.rank != 0
+        return [_result(score) for score in call.run(quiet)]
+
+    def _likelihoods(
+        self, requests: list[Any], disable_tqdm: bool
+    ) -> list[tuple[float, bool]]:
+        # HFLM's own method encodes; what it hands on no longer says whose it is
+        self._asked = requests
+        try:
+            return super().loglikelihood(requests, disable_tqdm=disable_tqdm)
+        finally:
+            self._asked = ()
+
+    def _rolling(self, requests: list[Any], quiet: bool) -> list[float]:
+        def finish(index: int, scores: list[Score]) -> None:
+            totals[index] = sum(score.log_likelihood for score in scores)
+            text = requests[index].args
+            self.cache_hook.add_partial("loglikelihood_rolling", text, totals[index])
+            self.recorder.scores(requests[index], scores, empty=False)
+
+        totals = [0.0] * len(requests)
+        windows = [rolling_windows(self, request.args[0]) for request in requests]
+        ScoringCall(self, windows, finish).run(quiet)
+        return totals
+
+    def _answered(
+        self, requests: list[Any], run: Callable[[list[Any]], list[T]]
+    ) -> list[T]:
+        try:
+            if self.world_size > 1:
+                return without_padding(requests, run)
+            return run(requests)
+        except BaseException:
+            self.pair.forget()
+            raise
+
+    def note_batch_size(self, rows: int) -> None:
+        """Tell lm_eval, whose results list them, what ``auto`` came to."""
+        self.batch_sizes: dict[int, int]
+        self.batch_sizes[len(self.batch_sizes)] = rows
+
+    def set_cache_hook(self, cache_hook: CacheHook) -> None:
+        """Accept a response cache, if it is this very set-up's.
+
+        :raises CacheMismatch: another pair, strategy or option set filled it.
+        """
+        if cache_hook.dbdict is not None:
+            guard(cache_hook.dbdict, fingerprint(self))
+        super().set_cache_hook(cache_hook)
+
+    def barrier(self) -> None:
+        """Wait for all processes, and collect what they have counted so far.
+
+        lm_eval's evaluator calls it in every process after each kind of request,
+        also in those whose answers all came from a response cache.
+        """
+        super().barrier()
+        ledgers = self.gather_object(self.recorder.ledger)
+        self._everywhere = ledgers or []
+
+    def counts(self) -> Ledger:
+        """Return what was counted, over all processes as of the last barrier."""
+        return Ledger.total(self._everywhere or [self.recorder.ledger])
+
+    def get_model_info(self) -> dict[str, Any]:
+        """Return what ``HFLM`` tells of its model, and under ``hybrid`` the counts."""
+        info = model_info(self)
+        if self._prints_table and self.counts().tasks:
+            print(table(info["hybrid"]), file=sys.stderr)
+        return info
+
+    @classmethod
+    def create_from_arg_string(
+        cls, arg_string: str, additional_config: dict[str, Any] | None = None
+    ) -> HybridLM:
+        """Create a HybridLM for lm_eval from ``name=value,...``."""
+        arguments = simple_parse_args_string(arg_string)
+        return cls.create_from_arg_obj(arguments, additional_config)
+
+    @classmethod
+    def create_from_arg_obj(
+        cls, arg_dict: dict[str, Any], additional_config: dict[str, Any] | None = None
+    ) -> HybridLM:
+        """Create a HybridLM for lm_eval; model arguments win over its flags."""
+        error_line.install()
+        lm = cls(**with_flags(arg_dict, additional_config or {}))
+        lm._prints_table = True
+        return lm
+
+    def _shortest(self, with_slm: bool) -> int:
+        return min(member.own_window for member in self.pair.members(with_slm))
+
+
+def _slm_loader(given: Arguments) -> Callable[[], CausalHFLM] | None:
+    slm = given.slm
+    return None if slm is None else lambda: CausalHFLM("slm", slm, given.slm_loading)
+
+
+def _result(score: Score) -> tuple[float, bool]:
+    return score.log_likelihood, score.is_greedy

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -36,6 +36,14 @@ class Ledger:
             yield
         finally:
             setattr(self, kind, getattr(self, kind) + time.perf_counter() - start)
+
+    @classmethod
+    def total(cls, ledgers: Iterable[Ledger]) -> Ledger:
+        """Return the sum over processes that ran at the same time."""
+        result = cls()
+        for ledger in ledgers:
+            result.join(ledger)
+        return result
 
     def join(self, other: Ledger) -> None:
         """Add what a process counted that ran at the same time as this one."""

@@ -31,14 +31,19 @@ class CausalHFLM(HFLM):
     def __init__(
         self, role: str, pretrained: str | PreTrainedModel, loading: Mapping[str, Any]
     ) -> None:
-        self._role = role
-        self._name = described(pretrained)
+        self.role = role
+        self.named = described(pretrained)
         arguments, self._quantization = _quantization(dict(loading))
         if isinstance(pretrained, str):
             pretrained = _resolved(pretrained)
         else:
             arguments.setdefault("tokenizer", None)
         super().__init__(pretrained=pretrained, **arguments)
+
+    @property
+    def own_window(self) -> int:
+        """Tokens that this model reads at once, whatever it is paired with."""
+        return int(HFLM.max_length.fget(self))
 
     def _get_config(self, *args: Any, **kwargs: Any) -> None:
         with self._in_one_line("no model there"):
@@ -49,7 +54,7 @@ class CausalHFLM(HFLM):
         encodes = getattr(self.config, "is_encoder_decoder", False)
         if encodes or self.backend != "causal":
             raise ModelError(
-                f"{self._role}={self._name!r} is an encoder-decoder model "
+                f"{self.role}={self.named!r} is an encoder-decoder model "
                 f"({self.config.model_type}): expected a decoder-only one\n"
                 "both models must continue one text token by token"
             )
@@ -71,7 +76,7 @@ class CausalHFLM(HFLM):
         except (OSError, ValueError, KeyError, ImportError) as error:
             reason = str(error).strip().splitlines()
             raise ModelError(
-                f"{self._role}={self._name!r}: {what}: "
+                f"{self.role}={self.named!r}: {what}: "
                 f"{reason[0] if reason else type(error).__name__}\n"
                 "expected a Hugging Face model id, or a folder with config.json, "
                 "weights and tokenizer"
@@ -79,7 +84,7 @@ class CausalHFLM(HFLM):
 
 
 def described(model: str | PreTrainedModel | None) -> str | None:
-    """Return a name for a model: as it was given, or of its class where it was loaded."""
+    """Return a model's name: as it was given, or of its class if it was loaded."""
     if model is None or isinstance(model, str):
         return model
     return getattr(model, "name_or_path", "") or type(model).__name__

@@ -106,7 +106,7 @@ class ScoringCall:
         if cut := sum(len(c) + len(t) > window + 1 for _, c, t in self._parts):
             warn(
                 logger,
-                "%d contexts are longer than the window of %d tokens: cut from the left",
+                "%d contexts are longer than the window of %d tokens: cut at the left",
                 cut,
                 window,
             )

@@ -19,7 +19,7 @@ def scoring_model(lm: Any) -> ScoringModel:
     return ScoringModel(
         forward=lm._model_call,
         vocab_size=vocab_width(lm.model),
-        max_length=lm.max_length,
+        max_length=lm.own_window,
         device=torch.device(lm.device),
         softmax_dtype=lm.softmax_dtype,
         forward_last=(lambda ids, n: _last(lm, ids, n)) if trims else None,

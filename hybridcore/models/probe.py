@@ -41,7 +41,7 @@ def choose_runner(
     """
     if getattr(model.config, "is_encoder_decoder", False):
         raise ModelError(
-            f"model {type(model).__name__} is an encoder-decoder: expected a causal LM\n"
+            f"{type(model).__name__} is an encoder-decoder: expected a causal LM\n"
             "name a decoder-only model"
         )
     reasons = []
@@ -75,7 +75,9 @@ def _mismatch(model: Any, plan_number: int, autocast: torch.dtype | None) -> str
     dtype = autocast or model.dtype
     allowed = _TOLERANCE.get(dtype, 1.5e-1) * max(1.0, scale)
     if not worst <= allowed:
-        return f"logits differ from recomputed ones by {worst:.2g} (allowed {allowed:.2g})"
+        return (
+            f"logits differ from recomputed ones by {worst:.2g} (allowed {allowed:.2g})"
+        )
     return ""
 
 

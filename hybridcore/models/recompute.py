@@ -54,7 +54,7 @@ class RecomputeRunner(CausalRunner):
         self._call.want_hidden = self.want_hidden
         results = [self._read(feed) for feed in feeds]
         if self.want_hidden:
-            self.last_hidden = torch.cat([hidden for _, hidden in results])
+            self.last_hidden = torch.cat([h for _, h in results if h is not None])
         return torch.cat([logits for logits, _ in results])
 
     def rollback(self, slot: int, length: int) -> None:

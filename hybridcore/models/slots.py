@@ -86,7 +86,7 @@ class SlotRunner(CausalRunner):
         """Append tokens and read them; see :class:`CausalRunner`."""
         self._call.want_hidden = self.want_hidden
         logits: dict[int, Tensor] = {}
-        hidden: dict[int, Tensor | None] = {}
+        hidden: dict[int, Tensor] = {}
         last: list[Feed] = []
         for feed in feeds:
             *first, rest = chunks(feed)
@@ -96,10 +96,14 @@ class SlotRunner(CausalRunner):
         for group in grouped([len(feed.tokens) for feed in last]):
             rows = self._read([last[i] for i in group])
             for i, (row_logits, row_hidden) in zip(group, rows, strict=True):
-                logits[i], hidden[i] = row_logits, row_hidden
+                logits[i] = row_logits
+                if row_hidden is not None:
+                    hidden[i] = row_hidden
         order = range(len(feeds))
         if self.want_hidden:
-            self.last_hidden = torch.cat([h for i in order if (h := hidden[i]) is not None])
+            self.last_hidden = torch.cat(
+                [h for i in order if (h := hidden[i]) is not None]
+            )
         return torch.cat([logits[i] for i in order])
 
     def _read(self, feeds: Sequence[Feed]) -> list[tuple[Tensor, Tensor | None]]:

@@ -71,7 +71,8 @@ CASES = {
 @pytest.mark.parametrize("kwargs", CASES.values(), ids=CASES)
 def test_law_at_every_position(model, kwargs):
     sequence, logits, scores = generated(
-        model, **({"do_sample": False} | kwargs if "do_sample" not in kwargs else kwargs)
+        model,
+        **({"do_sample": False} | kwargs if "do_sample" not in kwargs else kwargs),
     )
     law = GenerationLaws(model).law(kwargs, len(PROMPT), 8)
     got = law(lambda i: sequence[: len(PROMPT) + i], logits.float())

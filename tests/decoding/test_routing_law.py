@@ -22,7 +22,7 @@ def plain_loop(pair, prompt, repeat, tokens, law, ask):
     numbers = random.Random(row_seed(0, prompt, repeat))
     ids, origin = list(prompt), []
     for _ in range(tokens):
-        routed = ask(pair.q[ids[-1]])
+        routed = bool(ask(pair.q[ids[-1]]))
         table = pair.p if routed else pair.q
         uniform = torch.tensor(numbers.random(), dtype=torch.double)
         ids.append(laws.sample(law(None, table[ids[-1]][None])[0], uniform).item())
@@ -45,7 +45,9 @@ def test_routing_is_its_definition(pair, strategy, ask, batch, temperature):
     answers = pair.run(strategy, PROMPTS, batch=batch, law=law)
     routed = 0
     for i, answer in enumerate(answers):
-        tokens, origin = plain_loop(pair, PROMPTS[i], i, 12, law, lambda z: bool(ask(z)))
+        tokens, origin = plain_loop(
+            pair, PROMPTS[i], i, 12, law, lambda z: bool(ask(z))
+        )
         assert answer.tokens == tokens
         assert [e.from_llm for e in answer.provenance] == origin
         routed += sum(origin)

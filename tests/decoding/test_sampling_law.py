@@ -68,7 +68,9 @@ class Planted(Strategy):
         p_next, q_next = laws.at(block.p, accepted), laws.at(block.q, accepted)
         rejected = (accepted < block.length)[:, None]
         bonus = self.bonus(p_next, block)
-        return Verdict(accepted, torch.where(rejected, self.rest(p_next, q_next), bonus))
+        return Verdict(
+            accepted, torch.where(rejected, self.rest(p_next, q_next), bonus)
+        )
 
     def good(self, uniform, p, q):
         return uniform * q < p
