@@ -59,6 +59,7 @@ class SlotRunner(CausalRunner):
         """Bytes of cache that one token of one sequence takes (after a forward)."""
         return self._cache.bytes_per_token()
 
+    @torch.inference_mode()
     def acquire(self, tokens: Sequence[int]) -> tuple[int, int]:
         """Take the free slot with the longest common prefix, or copy a longer one."""
         choice = self._places.choose(tokens)

@@ -1,0 +1,1 @@
+"""What strategies, and HybridLM itself, are tested with."""
