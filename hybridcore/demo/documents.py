@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import json
 import random
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from .language import problem
-from .problem import Problem
+from .problem import Problem, Step
 
 SEED = 2026
 COUNTS = {"generation": 100, "choice": 200, "perplexity": 20, "fewshot": 10}
@@ -29,18 +30,48 @@ def generation(drawn: Problem) -> dict[str, Any]:
 
 
 def choice(drawn: Problem, rng: random.Random) -> dict[str, Any]:
-    """The last step of a worked answer with four results, one of them right."""
-    *before, last = drawn.steps
-    context = drawn.prompt + drawn.opening + "".join(step.worked() for step in before)
-    near = {last.total + d for d in (-20, -11, -10, -9, -2, -1, 1, 2, 9, 10, 11, 20)}
-    wrong = rng.sample(sorted(n for n in near if 1 <= n <= 99), _CHOICES - 1)
-    totals = [last.total, *wrong]
-    rng.shuffle(totals)
+    """A question with four worked answers, one of them right.
+
+    A wrong one takes another quantity of the question in one step, or gets one sum
+    wrong, and goes on from there without a mistake.
+    """
+    versions = [drawn.solution]
+    while len(versions) < _CHOICES:
+        version = _mistaken(drawn, rng)
+        if version is not None and version not in versions:
+            versions.append(version)
+    order = rng.sample(range(_CHOICES), _CHOICES)
     return {
-        "context": context,
-        "choices": [last.worked(total).lstrip() for total in totals],
-        "label": totals.index(last.total),
+        "context": drawn.prompt,
+        "choices": [versions[i].lstrip() for i in order],
+        "label": order.index(0),
     }
+
+
+def _mistaken(drawn: Problem, rng: random.Random) -> str | None:
+    """The worked answer with one mistake, None where a number leaves the range."""
+    place = rng.randrange(len(drawn.steps))
+    total = drawn.start
+    steps = []
+    for i, step in enumerate(drawn.steps):
+        amount, slip = step.amount, 0
+        if i == place and rng.random() < 0.5:
+            amount = rng.choice(_quantities(drawn))
+        elif i == place:
+            slip = rng.choice((-20, -10, -2, -1, 1, 2, 10, 20))
+        change = amount if step.total >= step.before else -amount
+        action = step.action.replace(str(step.amount), str(amount))
+        altered = Step(step.subject, action, amount, total, total + change + slip)
+        total = altered.total
+        steps.append(altered)
+    if not all(1 <= step.total <= 99 for step in steps):
+        return None
+    return replace(drawn, steps=tuple(steps)).solution
+
+
+def _quantities(drawn: Problem) -> list[int]:
+    amounts = (step.amount for step in drawn.steps)
+    return sorted({drawn.start, *drawn.distractors, *amounts})
 
 
 def documents(seed: int = SEED) -> dict[str, list[dict[str, Any]]]:

@@ -16,16 +16,17 @@ from ..dispatch import Dispatcher
 from ..scoring import Score
 from ..strategy import Strategy
 from . import error_line
-from .arguments import Arguments, Model, missing_slm, parse, with_flags
+from .arguments import Model, missing_slm, name_of, parse
 from .cache_guard import guard
 from .fingerprint import fingerprint
 from .generation_call import GenerationCall
+from .given import with_flags
 from .ledger import Ledger
-from .loading import CausalHFLM
+from .loading import CausalHFLM, preflight
 from .model_info import model_info
 from .occurrences import without_padding
 from .pair import Pair
-from .processes import join
+from .processes import join, prepare
 from .recorder import Recorder
 from .report import table
 from .scoring_call import Encoded, ScoringCall, is_empty, reads_slm, rolling_windows
@@ -74,17 +75,21 @@ class HybridLM(CausalHFLM):
                 **arguments,
             }
         )
+        self._trace = None if given.trace is None else Trace(given.trace)
+        if given.slm is not None:
+            preflight("slm", given.slm, given.slm_loading)
+        shares_out = given.llm_loading.get("tp_plan") is None
+        if shares_out:
+            prepare()
         super().__init__("llm", given.llm, given.llm_loading)
-        join(self)
+        if shares_out:
+            join(self)
         self.given = given
-        self.pair = Pair(self, _slm_loader(given))
+        self.pair = Pair(self, self._slm_loader())
         self.scoring = given.scoring
         self._asked: Sequence[Any] = ()
         self._prints_table = False
-        self._trace: Trace | None = None
-        if given.trace is not None:
-            self._trace = Trace(given.trace, self.rank, self.world_size)
-        self._adopt(given.strategy)
+        self._adopt(given.strategy, given.strategy_name)
 
     def with_strategy(self, strategy: str | Strategy, **options: Any) -> HybridLM:
         """Return a HybridLM with another strategy that shares the loaded models.
@@ -93,17 +98,18 @@ class HybridLM(CausalHFLM):
         """
         other = copy.copy(self)
         other.cache_hook = CacheHook(None)
-        other._adopt(create(strategy, options))
+        other._adopt(create(strategy, options), name_of(strategy))
         return other
 
-    def _adopt(self, strategy: Strategy) -> None:
+    def _adopt(self, strategy: Strategy, name: str) -> None:
         self.strategy = strategy
+        self.strategy_name = name
         self.dispatcher = Dispatcher(strategy)
         self.runs_slm = "slm" in strategy.requires
         self.scores_with_slm = reads_slm(strategy, self.scoring)
         if (self.runs_slm or self.scores_with_slm) and self.pair.slm is None:
             raise missing_slm(strategy)
-        self.recorder = Recorder(self._trace, type(strategy).__name__)
+        self.recorder = Recorder(self._trace, name)
         self._everywhere: list[Ledger] = []
 
     @property
@@ -247,13 +253,20 @@ class HybridLM(CausalHFLM):
         lm._prints_table = True
         return lm
 
+    def _slm_loader(self) -> Callable[[], CausalHFLM] | None:
+        given = self.given
+        slm, loading = given.slm, dict(given.slm_loading)
+        if slm is None:
+            return None
+        if slm is given.llm or (slm, loading) == (given.llm, given.llm_loading):
+            return lambda: self
+        if not isinstance(slm, str) and not getattr(slm, "name_or_path", ""):
+            # a model that was never saved brings no tokenizer of its own
+            loading.setdefault("tokenizer", self.tokenizer)
+        return lambda: CausalHFLM("slm", slm, loading)
+
     def _shortest(self, with_slm: bool) -> int:
         return min(member.own_window for member in self.pair.members(with_slm))
-
-
-def _slm_loader(given: Arguments) -> Callable[[], CausalHFLM] | None:
-    slm = given.slm
-    return None if slm is None else lambda: CausalHFLM("slm", slm, given.slm_loading)
 
 
 def _result(score: Score) -> tuple[float, bool]:

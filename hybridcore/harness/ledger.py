@@ -75,7 +75,7 @@ def _costed(tally: Tally, slm_parameters: int, llm_parameters: int) -> dict[str,
         slm_parameters * tally.slm_tokens_processed
         + llm_parameters * tally.llm_tokens_processed
     )
-    answered = tally.tokens_out or tally.scored_tokens
+    answered = tally.tokens_out + tally.scored_tokens
     return {
         **tally.as_dict(),
         "activated_params_per_token": _ratio(spent, answered),

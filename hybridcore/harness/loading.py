@@ -10,12 +10,16 @@ from typing import Any
 import torch
 import transformers
 from lm_eval.models.huggingface import HFLM
-from transformers import PreTrainedModel
+from transformers import AutoConfig, PreTrainedModel
 
 from ..errors import ModelError
 
 # quantisation switches that transformers 5 reads from a config object only
 _BITSANDBYTES = ("load_in_4bit", "load_in_8bit", "bnb_4bit_", "llm_int8_")
+_EXPECTED = (
+    "expected a Hugging Face model id, or a folder with config.json, weights and "
+    "tokenizer"
+)
 DEMO = ("demo-slm", "demo-llm")
 
 
@@ -35,9 +39,7 @@ class CausalHFLM(HFLM):
         self.named = described(pretrained)
         arguments, self._quantization = _quantization(dict(loading))
         if isinstance(pretrained, str):
-            pretrained = _resolved(pretrained)
-        else:
-            arguments.setdefault("tokenizer", None)
+            pretrained = resolved(role, pretrained)
         super().__init__(pretrained=pretrained, **arguments)
 
     @property
@@ -46,57 +48,85 @@ class CausalHFLM(HFLM):
         return int(HFLM.max_length.fget(self))
 
     def _get_config(self, *args: Any, **kwargs: Any) -> None:
-        with self._in_one_line("no model there"):
+        with one_line(self.role, self.named, "no model there"):
             super()._get_config(*args, **kwargs)
 
     def _get_backend(self, *args: Any, **kwargs: Any) -> None:
         super()._get_backend(*args, **kwargs)
-        encodes = getattr(self.config, "is_encoder_decoder", False)
-        if encodes or self.backend != "causal":
-            raise ModelError(
-                f"{self.role}={self.named!r} is an encoder-decoder model "
-                f"({self.config.model_type}): expected a decoder-only one\n"
-                "both models must continue one text token by token"
-            )
+        refuse_encoder(self.role, self.named, self.config, self.backend)
 
     def _create_tokenizer(self, *args: Any, **kwargs: Any) -> None:
-        with self._in_one_line("no tokenizer there"):
+        with one_line(self.role, self.named, "no tokenizer there"):
             super()._create_tokenizer(*args, **kwargs)
 
     def _create_model(self, *args: Any, **kwargs: Any) -> None:
         if self._quantization is not None:
             kwargs["quantization_config"] = self._quantization
-        with self._in_one_line("its weights cannot be loaded"):
+        with one_line(self.role, self.named, "its weights cannot be loaded"):
             super()._create_model(*args, **kwargs)
 
-    @contextmanager
-    def _in_one_line(self, what: str) -> Iterator[None]:
-        try:
-            yield
-        except (OSError, ValueError, KeyError, ImportError) as error:
-            reason = str(error).strip().splitlines()
-            raise ModelError(
-                f"{self.role}={self.named!r}: {what}: "
-                f"{reason[0] if reason else type(error).__name__}\n"
-                "expected a Hugging Face model id, or a folder with config.json, "
-                "weights and tokenizer"
-            ) from error
+
+def preflight(role: str, model: Any, loading: Mapping[str, Any]) -> None:
+    """Refuse by its configuration alone what :class:`CausalHFLM` would refuse.
+
+    So that one model's error does not wait until the other is loaded.
+
+    :raises ModelError: nothing there can be loaded, or it has an encoder.
+    """
+    if not isinstance(model, str):
+        return
+    names = ("revision", "subfolder", "trust_remote_code", "gguf_file")
+    given = {name: loading[name] for name in names if name in loading}
+    with one_line(role, model, "no model there"):
+        config = AutoConfig.from_pretrained(resolved(role, model), **given)
+    refuse_encoder(role, model, config, loading.get("backend", "default"))
 
 
-def described(model: str | PreTrainedModel | None) -> str | None:
+def refuse_encoder(role: str, name: str, config: Any, backend: str) -> None:
+    """Raise :class:`ModelError` for an encoder-decoder model."""
+    if getattr(config, "is_encoder_decoder", False) or backend == "seq2seq":
+        raise ModelError(
+            f"{role}={name!r} is an encoder-decoder model "
+            f"({getattr(config, 'model_type', backend)}): expected a decoder-only one\n"
+            "both models must continue one text token by token"
+        )
+
+
+@contextmanager
+def one_line(role: str, name: str, what: str) -> Iterator[None]:
+    """Turn whatever loading raises into one line that names the model."""
+    try:
+        yield
+    except (OSError, ValueError, KeyError, ImportError) as error:
+        reason = str(error).strip().splitlines()
+        raise ModelError(
+            f"{role}={name!r}: {what}: "
+            f"{reason[0] if reason else type(error).__name__}\n{_EXPECTED}"
+        ) from error
+
+
+def described(model: str | PreTrainedModel) -> str:
     """Return a model's name: as it was given, or of its class if it was loaded."""
-    if model is None or isinstance(model, str):
+    if isinstance(model, str):
         return model
-    return getattr(model, "name_or_path", "") or type(model).__name__
+    return str(getattr(model, "name_or_path", "") or type(model).__name__)
 
 
-def _resolved(name: str) -> str:
+def resolved(role: str, name: str) -> str:
+    """Return where to load a name from: a folder, or a hub id as it is.
+
+    :raises ModelError: it is written as a path, and there is no such folder.
+    """
     if name in DEMO:
         from ..demo import model_path
 
         return str(model_path(name))
     folder = Path(name).expanduser()
-    return str(folder) if folder.is_dir() else name
+    if folder.is_dir():
+        return str(folder)
+    if name.startswith(("/", ".", "~")) or name.count("/") > 1 or folder.exists():
+        raise ModelError(f"{role}={name!r}: no such folder\n{_EXPECTED}")
+    return name
 
 
 def _quantization(arguments: dict[str, Any]) -> tuple[dict[str, Any], Any]:

@@ -28,7 +28,7 @@ def hybrid_info(lm: HybridLM) -> dict[str, Any]:
             model |= {"runner": runner.kind, "runner_reason": _reason(runner)}
     strategy = type(lm.strategy)
     return {
-        "strategy": strategy.__name__,
+        "strategy": lm.strategy_name,
         "options": {name: _plain(v) for name, v in lm.strategy.options().items()},
         "lossless": strategy.lossless,
         "scoring": lm.scoring,

@@ -11,13 +11,21 @@ import logging
 import os
 from typing import Any
 
+import torch
 from accelerate import Accelerator
 from accelerate.state import PartialState
 
 
+def own_rank() -> int | None:
+    """Return the index of this process among several, None where it is alone."""
+    if int(os.environ.get("WORLD_SIZE", "1")) == 1:
+        return None
+    return int(os.environ.get("RANK", "0"))
+
+
 def is_main() -> bool:
     """Tell whether this is the only process, or the first of several."""
-    return int(os.environ.get("RANK", "0")) == 0
+    return not own_rank()
 
 
 def warn(logger: logging.Logger, message: str, *args: Any) -> None:
@@ -26,12 +34,20 @@ def warn(logger: logging.Logger, message: str, *args: Any) -> None:
         logger.warning(message, *args)
 
 
-def join(lm: Any) -> None:
-    """Set rank, world size and accelerator of an ``HFLM`` that was launched so.
+def prepare() -> None:
+    """Let accelerate see several processes on a machine without a GPU.
 
-    A model that tensor parallelism spreads over the processes is one model.
+    ``torchrun`` and ``accelerate launch --multi_gpu`` start them; accelerate joins
+    them on CPUs only where this variable says so. (``accelerate launch --cpu`` starts
+    a single one, whatever its ``--num_processes``, unless MPI does.)
     """
-    if getattr(lm.model, "tp_size", None) or PartialState().num_processes == 1:
+    if own_rank() is not None and not torch.cuda.is_available():
+        os.environ.setdefault("ACCELERATE_USE_CPU", "true")
+
+
+def join(lm: Any) -> None:
+    """Set rank, world size and accelerator of an ``HFLM`` among several processes."""
+    if PartialState().num_processes == 1:
         return
     if not hasattr(lm, "accelerator"):
         lm.accelerator = Accelerator()

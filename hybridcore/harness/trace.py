@@ -19,6 +19,7 @@ from ..decoding.request import Answer, EmittedToken
 from ..errors import ArgumentError
 from ..scoring import Score
 from ..tally import Tally
+from .processes import own_rank
 
 
 class Trace:
@@ -29,9 +30,9 @@ class Trace:
     :raises ArgumentError: the file cannot be written.
     """
 
-    def __init__(self, path: str, rank: int = 0, world_size: int = 1) -> None:
+    def __init__(self, path: str) -> None:
         self.path = Path(path)
-        if world_size > 1:
+        if (rank := own_rank()) is not None:
             self.path = self.path.with_stem(f"{self.path.stem}_rank{rank}")
         self._file: TextIO | None = None
         try:

@@ -14,18 +14,23 @@ _TARGET = "hybridcore.harness.hybrid_lm:HybridLM"
 
 
 class _Finder:
-    """Watches for one import, once."""
+    """Watches one import; what it finds is what the other finders find."""
+
+    _asking = False
 
     def find_spec(self, name, path=None, target=None):
-        if name != _WATCHED:
+        if name != _WATCHED or self._asking:
             return None
-        sys.meta_path.remove(self)
-        for finder in sys.meta_path:
-            find = getattr(finder, "find_spec", None)
-            spec = find(name, path, target) if find else None
-            if spec is not None:
-                _wrap(spec)
-                return spec
+        self._asking = True  # the loop below comes to this finder too
+        try:
+            for finder in list(sys.meta_path):
+                find = getattr(finder, "find_spec", None)
+                spec = find(name, path, target) if find else None
+                if spec is not None:
+                    _wrap(spec)
+                    return spec
+        finally:
+            self._asking = False
         return None
 
 
@@ -39,13 +44,20 @@ def _wrap(spec):
         try:
             _register()
         except Exception as error:  # a changed harness must still start
-            import logging
+            _warn(error)
 
-            logging.getLogger("hybridlm").warning(
-                "the model 'hybrid' could not be registered with lm_eval: %s", error
-            )
+    try:
+        spec.loader.exec_module = exec_module
+    except AttributeError as error:  # a loader that takes no attributes
+        _warn(error)
 
-    spec.loader.exec_module = exec_module
+
+def _warn(error):
+    import logging
+
+    logging.getLogger("hybridlm").warning(
+        "the model 'hybrid' could not be registered with lm_eval: %s", error
+    )
 
 
 def _register():

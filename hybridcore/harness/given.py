@@ -1,0 +1,69 @@
+"""Model arguments as they are given: with synonyms, a config file, lm_eval's flags."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from typing import Any
+
+from ..errors import ArgumentError
+from .argument_names import FLAG_DEFAULTS, SYNONYMS
+from .config_file import read_config
+from .processes import warn
+
+logger = logging.getLogger(__name__)
+
+
+def canonical(given: Mapping[str, Any]) -> dict[str, Any]:
+    """Replace synonyms; an argument of None counts as not given.
+
+    :raises ArgumentError: two synonyms have different values.
+    """
+    result: dict[str, Any] = {}
+    for name, value in given.items():
+        if value is None:
+            continue
+        known = SYNONYMS.get(name, name)
+        if known in result and result[known] is not value and result[known] != value:
+            raise ArgumentError(
+                f"{name}={value!r} contradicts {known}={result[known]!r}: expected one "
+                "value\nleave one of the two out"
+            )
+        result[known] = value
+    return result
+
+
+def flat(given: Mapping[str, Any]) -> dict[str, Any]:
+    """Replace synonyms and the config file by what they stand for."""
+    named = canonical(given)
+    path = named.pop("config", None)
+    if path is None:
+        return named
+    from_file = canonical(read_config(str(path)))
+    options = from_file.pop("strategy_options", {})
+    of_file = from_file.get("strategy")
+    # options in the file belong to the strategy in the file
+    if of_file is None or named.get("strategy", of_file) == of_file:
+        from_file |= options
+    return from_file | named
+
+
+def with_flags(given: Mapping[str, Any], flags: Mapping[str, Any]) -> dict[str, Any]:
+    """Add what lm_eval's own flags say; the model arguments win.
+
+    ``flags`` are ``batch_size``, ``max_batch_size`` and ``device``. lm_eval always
+    passes its defaults, so a flag that equals its default was not given.
+    """
+    named = flat(given)
+    for name, value in canonical(flags).items():
+        said = named.setdefault(name, value)
+        if str(said) != str(value) and value != FLAG_DEFAULTS.get(name):
+            warn(
+                logger,
+                "%s=%r of the model arguments is used, not --%s %s of the command line",
+                name,
+                said,
+                name,
+                value,
+            )
+    return named

@@ -1,0 +1,219 @@
+"""Model arguments: defaults, synonyms, who gets which, and what is refused."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from hybridcore import Route, Step, Strategy, hookimpl, option
+from hybridcore.errors import ArgumentError, OptionError, StrategyNotFound
+from hybridcore.harness.arguments import Arguments, parse
+from hybridcore.harness.given import with_flags
+
+PAIR = {"slm": "small", "llm": "large"}
+
+
+class Seeded(Strategy):
+    """Has an option whose name is HybridLM's as well."""
+
+    seed: int = option(7)
+
+    @hookimpl
+    def route_token(self, step: Step) -> Route:
+        return Route(torch.zeros_like(step.pending))
+
+
+def given(**arguments: Any) -> Arguments:
+    return parse({**PAIR, "device": "cpu", **arguments})
+
+
+@pytest.fixture
+def warnings(caplog: pytest.LogCaptureFixture) -> pytest.LogCaptureFixture:
+    caplog.set_level(logging.WARNING, logger="hybridcore")
+    return caplog
+
+
+def test_defaults_are_the_seeds() -> None:
+    arguments = given()
+    assert arguments.strategy_name == "uncertainty"
+    assert arguments.strategy.options() == {"threshold": 0.5}
+    assert given(strategy="entropy").strategy.options() == {"threshold": 2.0}
+    assert given(strategy="speculative").strategy.options() == {"num_drafts": 4}
+    assert arguments.scoring == "llm"
+    assert arguments.llm_loading["batch_size"] == 1
+
+
+def test_dtype_is_half_on_a_gpu_and_single_on_a_cpu(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    assert given().llm_loading["dtype"] == "float32"
+    assert given(dtype="float16").llm_loading["dtype"] == "float16"
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    loading = parse(PAIR).llm_loading
+    assert (loading["device"], loading["dtype"]) == ("cuda", "float16")
+
+
+def test_cuda_without_one_falls_back_with_one_warning(
+    monkeypatch: pytest.MonkeyPatch, warnings: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    arguments = parse({**PAIR, "device": "cuda", "dtype": "float16"})
+    for loading in (arguments.slm_loading, arguments.llm_loading):
+        assert (loading["device"], loading["dtype"]) == ("cpu", "float32")
+    assert len(warnings.records) == 1
+    assert parse({**PAIR, "dtype": "bfloat16"}).llm_loading["dtype"] == "bfloat16"
+
+
+def test_loaded_models_are_left_where_they_are(
+    warnings: pytest.LogCaptureFixture,
+) -> None:
+    parse({"slm": torch.nn.Linear(1, 1), "llm": torch.nn.Linear(1, 1)})
+    assert not warnings.records
+
+
+def test_synonyms() -> None:
+    arguments = parse({"slm_model_id": "a", "pretrained": "b", "torch_dtype": "auto"})
+    assert (arguments.slm, arguments.llm) == ("a", "b")
+    assert arguments.llm_loading["dtype"] == "auto"
+    with pytest.raises(ArgumentError, match="pretrained='b' contradicts llm='large'"):
+        given(pretrained="b")
+
+
+def test_models_get_shared_and_own_arguments() -> None:
+    arguments = given(
+        trust_remote_code=True,
+        revision="r1",
+        attn_implementation="eager",
+        slm_dtype="bfloat16",
+        slm_revision="r2",
+        llm_load_in_4bit=True,
+    )
+    slm, llm = arguments.slm_loading, arguments.llm_loading
+    assert slm["trust_remote_code"] and llm["trust_remote_code"]
+    assert slm["attn_implementation"] == llm["attn_implementation"] == "eager"
+    assert (slm["dtype"], llm["dtype"]) == ("bfloat16", "float32")
+    assert (slm["revision"], llm["revision"]) == ("r2", "r1")
+    assert "load_in_4bit" not in slm
+    assert llm["load_in_4bit"]
+    # what speaks of one repository is the LLM's alone
+    assert "revision" not in given(revision="r1").slm_loading
+
+
+def test_threshold_for_a_strategy_without_one_only_warns(
+    warnings: pytest.LogCaptureFixture,
+) -> None:
+    arguments = given(strategy="speculative", threshold=0.3, num_drafts=2)
+    assert arguments.strategy.options() == {"num_drafts": 2}
+    assert [r.getMessage() for r in warnings.records] == [
+        "threshold=0.3 ignored: strategy speculative has no such option"
+    ]
+
+
+def test_an_option_may_share_our_name() -> None:
+    arguments = given(strategy="random", seed=3)
+    assert arguments.seed == arguments.strategy.options()["seed"] == 3
+    arguments = given(strategy=Seeded(), seed=3)
+    assert arguments.seed == 3
+    assert arguments.strategy.options() == {"seed": 7}
+
+
+def test_the_slm_may_miss_where_it_is_not_read() -> None:
+    assert given(slm=None, strategy="llm-only").slm is None
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"slm": None}, "slm is missing: strategy Uncertainty reads the small"),
+        ({"llm": None}, "llm is missing"),
+        ({"tresh": 1}, "unknown model argument 'tresh'; did you mean 'threshold'"),
+        ({"slm_dtyp": 1}, "unknown model argument 'slm_dtyp'; did you mean 'slm_dty"),
+        ({"slm_batch_size": 1}, "unknown model argument 'slm_batch_size'"),
+        ({"batch_size": 0}, "batch_size=0: expected a positive whole number or auto"),
+        ({"batch_size": "many"}, "batch_size='many'"),
+        ({"dtype": "float99"}, "dtype='float99': expected auto, float32"),
+        ({"device": "gpu"}, "device='gpu': expected cpu, cuda"),
+        ({"scoring": "slm"}, "scoring='slm': expected 'llm' or 'strategy'"),
+        ({"seed": "one"}, "seed='one': expected a whole number"),
+        ({"strategy": 3}, "strategy=3: expected a name or a Strategy instance"),
+        ({"llm": True}, "llm=True: expected a hub id, a folder or a loaded model"),
+        ({"config": "/no/such.toml"}, "config='/no/such.toml' cannot be read"),
+    ],
+)
+def test_refused(arguments: dict[str, Any], message: str) -> None:
+    with pytest.raises(ArgumentError) as error:
+        given(**arguments)
+    assert message in str(error.value)
+
+
+def test_unknown_arguments_are_answered_with_the_known() -> None:
+    with pytest.raises(ArgumentError) as error:
+        given(strategy="entropy", zzz=1)
+    assert "\nknown: slm, llm, strategy" in str(error.value)
+    assert "threshold" in str(error.value)
+    assert "attn_implementation" in str(error.value)
+
+
+def test_errors_of_strategies_come_through() -> None:
+    with pytest.raises(StrategyNotFound, match="did you mean 'entropy'"):
+        given(strategy="entrpy")
+    with pytest.raises(OptionError, match="threshold='x'"):
+        given(strategy="entropy", threshold="x")
+
+
+def test_config_file(tmp_path: Path) -> None:
+    file = tmp_path / "pair.toml"
+    file.write_text(
+        'scoring = "strategy"\nbatch_size = 4\ndevice = "cpu"\n'
+        '[llm]\nmodel = "large"\ndtype = "bfloat16"\n'
+        'quantization_config = {quant_method = "x"}\n'
+        '[slm]\nmodel = "small"\n'
+        '[strategy]\nname = "entropy"\nthreshold = 1.5\n'
+    )
+    arguments = parse({"config": str(file)})
+    assert (arguments.slm, arguments.llm) == ("small", "large")
+    assert arguments.scoring == "strategy"
+    assert arguments.strategy.options() == {"threshold": 1.5}
+    assert arguments.llm_loading["dtype"] == "bfloat16"
+    assert arguments.llm_loading["quantization_config"] == {"quant_method": "x"}
+    assert arguments.slm_loading["dtype"] == "float32"
+
+
+def test_model_arguments_override_the_config_file(tmp_path: Path) -> None:
+    file = tmp_path / "pair.toml"
+    file.write_text('[slm]\nmodel="x"\n[strategy]\nname="entropy"\nthreshold=1.5\n')
+    assert given(config=str(file)).slm == "small"
+    assert given(config=str(file), threshold=3.0).strategy.options() == {
+        "threshold": 3.0
+    }
+    # options in the file belong to the strategy in the file
+    other = given(config=str(file), strategy="uncertainty")
+    assert other.strategy.options() == {"threshold": 0.5}
+
+
+@pytest.mark.parametrize("text", ["slm = [", 'config = "other.toml"', "nonsense = 1"])
+def test_bad_config_files(tmp_path: Path, text: str) -> None:
+    file = tmp_path / "bad.toml"
+    file.write_text(text)
+    with pytest.raises(ArgumentError):
+        given(config=str(file))
+
+
+def test_lm_evals_flags_fill_gaps_and_lose_with_one_warning(
+    tmp_path: Path, warnings: pytest.LogCaptureFixture
+) -> None:
+    defaults = {"batch_size": 1, "max_batch_size": None, "device": "cuda:0"}
+    assert with_flags(PAIR, defaults) == {**PAIR, "batch_size": 1, "device": "cuda:0"}
+    named = {**PAIR, "batch_size": 8, "device": "cpu"}
+    assert with_flags(named, defaults) == named
+    assert with_flags(named, {"batch_size": "8", "device": "cpu"}) == named
+    assert not warnings.records
+    assert with_flags(named, {"batch_size": 4, "device": "cpu"}) == named
+    assert len(warnings.records) == 1
+    file = tmp_path / "c.toml"
+    file.write_text("batch_size = 3")
+    assert with_flags({"config": str(file)}, {"batch_size": 1})["batch_size"] == 3

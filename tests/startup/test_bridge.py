@@ -1,0 +1,156 @@
+"""lm_eval finds "hybrid" wherever the project is installed, and only then."""
+
+import json
+import shutil
+
+import pytest
+
+MISSING_PAIR = "llm is missing"  # said by HybridLM, before any model or task loads
+LIST_MODULES = "import sys; print(*sorted(sys.modules))"
+IMPORT_LM_EVAL = """
+import lm_eval.models
+from lm_eval.api.registry import model_registry
+print("hf" in model_registry, "hybrid" in model_registry)
+"""
+RESOLVE = """
+import json, lm_eval
+from lm_eval.api.registry import get_model
+found = get_model("hybrid")
+from hybrid_generator import HybridLM
+try:
+    given = {"strategy": "entropy"}
+    lm_eval.simple_evaluate(model="hybrid", model_args=given, tasks=["none"])
+except BaseException as error:
+    said = str(error)
+print(json.dumps([found.__module__, found.__name__, found is HybridLM, said]))
+"""
+
+
+@pytest.fixture
+def pair_arguments(environment):
+    """An evaluation of two demo documents with the embedded pair."""
+    tasks = environment.site / "hybridcore" / "demo" / "tasks"
+    model = "slm=demo-slm,llm=demo-llm,strategy=entropy,device=cpu,dtype=float32"
+    arguments = ["--model", "hybrid", "--model_args", model, "--include_path", tasks]
+    return [*arguments, "--tasks", "hybrid_demo_generation", "--limit", "2"]
+
+
+def test_python_m_lm_eval_evaluates(environment, pair_arguments, checked, tmp_path):
+    command = [environment.bin / "python", "-m", "lm_eval", "run", *pair_arguments]
+    checked([*command, "--output_path", tmp_path / "out"], tmp_path)
+
+    (file,) = tmp_path.glob("out/**/results_*.json")
+    results = json.loads(file.read_text())
+    assert results["n-samples"]["hybrid_demo_generation"]["effective"] == 2
+    assert "exact_match,answer" in results["results"]["hybrid_demo_generation"]
+
+
+@pytest.mark.parametrize(
+    "launcher",
+    [["lm_eval"], ["accelerate", "launch", "--cpu", "--num_processes=1", "-m"]],
+    ids=["script", "accelerate"],
+)
+def test_launchers_find_hybrid(environment, launcher, attempted, tmp_path):
+    name, *rest = launcher
+    module = ["lm_eval"] if rest else []
+    command = [environment.bin / name, *rest, *module, "--model", "hybrid"]
+    command += ["--model_args", "strategy=entropy", "--tasks", "arc_easy"]
+    done = attempted(command, tmp_path)
+
+    assert done.returncode != 0
+    assert MISSING_PAIR in done.stderr + done.stdout
+
+
+def test_python_interfaces_find_hybrid(environment, tmp_path):
+    printed = environment.python(RESOLVE, tmp_path).splitlines()[-1]
+    module, name, same, said = json.loads(printed)
+
+    assert (module, name) == ("hybridcore.harness.hybrid_lm", "HybridLM")
+    assert same  # from hybrid_generator import HybridLM
+    assert MISSING_PAIR in said
+
+
+def test_entry_point_is_declared_once(environment):
+    code = """
+from importlib.metadata import entry_points
+print([e.value for e in entry_points(group="lm_eval.models", name="hybrid")])
+print(sorted(e.name for e in entry_points(group="hybridlm.strategies")))
+"""
+    models, strategies = environment.python(code).splitlines()
+    assert models == "['hybridcore.harness.hybrid_lm:HybridLM']"
+    assert strategies == "['entropy', 'llm-only', 'random', 'slm-only']"
+
+
+def test_switched_off(environment, attempted, tmp_path):
+    code = "from lm_eval.api.registry import get_model; get_model('hybrid')"
+    command = [environment.bin / "python", "-c", code]
+    done = attempted(command, tmp_path, HYBRIDLM_BRIDGE="0")
+
+    assert done.returncode != 0
+    assert "no model for this name found" in done.stderr
+
+
+def test_looking_for_the_module_does_not_use_the_bridge_up(environment, tmp_path):
+    code = "import importlib.util as u; u.find_spec('lm_eval.models')"
+    printed = environment.python(code + IMPORT_LM_EVAL, tmp_path)
+    assert printed == "True True"
+
+
+def test_failing_registration_stops_nothing(environment, attempted, tmp_path):
+    (tmp_path / "sitecustomize.py").write_text(
+        "import _hybridlm_startup\n"
+        "def fail():\n    raise RuntimeError('as planned')\n"
+        "_hybridlm_startup._register = fail\n"
+    )
+    command = [environment.bin / "python", "-c", IMPORT_LM_EVAL]
+    done = attempted(command, tmp_path, PYTHONPATH=str(tmp_path))
+
+    assert done.stdout.strip() == "True False"
+    assert "could not be registered with lm_eval: as planned" in done.stderr
+    assert done.returncode == 0
+
+
+def test_changed_registry_stops_nothing(environment, attempted, tmp_path):
+    for package in ["lm_eval", "lm_eval/api", "lm_eval/models"]:
+        (tmp_path / package).mkdir()
+        (tmp_path / package / "__init__.py").touch()
+    (tmp_path / "lm_eval" / "api" / "registry.py").touch()  # no model_registry
+    command = [environment.bin / "python", "-c", "import lm_eval.models; print('on')"]
+    done = attempted(command, tmp_path, PYTHONPATH=str(tmp_path))
+
+    assert done.stdout == "on\n"
+    assert "could not be registered" in done.stderr
+
+
+def test_broken_startup_module_stops_nothing(environment, tmp_path):
+    (tmp_path / "_hybridlm_startup.py").write_text("raise RuntimeError")
+    printed = environment.python("print('on')", tmp_path, PYTHONPATH=str(tmp_path))
+    assert printed == "on"
+
+
+def test_startup_imports_only_itself(environment, make_environment):
+    loaded = set(environment.python(LIST_MODULES).split())
+    without = set(make_environment("--help").python(LIST_MODULES).split())
+    assert loaded - without == {"_hybridlm_startup"}
+
+
+def test_uninstalling_leaves_nothing(make_environment, wheels):
+    made = make_environment(wheels[0])
+    names = ["_hybridlm_startup.py", "hybridlm.pth", "hybridlm.start"]
+    files = [made.site / name for name in [*names, "hybrid_generator.py", "hybridcore"]]
+    assert all(file.exists() for file in files)
+
+    made.pip("uninstall", "--yes", "hybridlm")
+    assert not any(file.exists() for file in files)
+
+
+def test_editable(make_environment, copy_of_checkout, attempted, tmp_path):
+    source = copy_of_checkout(tmp_path / "source")
+    made = make_environment("--no-build-isolation", "--editable", source)
+    code = "from lm_eval.api.registry import get_model as g; import inspect as i\n"
+    printed = made.python(code + "print(i.getfile(g('hybrid')))", tmp_path)
+    assert printed == str(source / "hybridcore" / "harness" / "hybrid_lm.py")
+
+    shutil.rmtree(source)
+    done = attempted([made.bin / "python", "-c", "print('on')"], tmp_path)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "on\n", "")
