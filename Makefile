@@ -1,37 +1,46 @@
 # `make demo` and `make test` work from a bare clone: python3 (3.10+), make and git.
 PYTHON ?= python3
+
 # relative, so that a path with a space in it never reaches a rule
-BIN := .venv/bin
-READY := .venv/ready
-SPECS := pyproject.toml constraints.txt requirements-dev.txt $(wildcard plugins/*/pyproject.toml)
+VENV := .venv
+RUN := $(VENV)/bin/python
+# named for this folder: scripts and editable installs of a moved checkout are stale
+READY := $(VENV)/ready-$(shell pwd | cksum | cut -d ' ' -f 1)
+SPECS := pyproject.toml constraints.txt requirements-dev.txt \
+  $(wildcard plugins/*/pyproject.toml hybridcore/startup/*hybridlm*)
+PIP := $(RUN) -m pip install --quiet --disable-pip-version-check \
+  --constraint constraints.txt
 
 .PHONY: demo test lint dist clean
 .DELETE_ON_ERROR:
 
 demo: $(READY)
-	$(BIN)/hybridlm demo
+	$(VENV)/bin/hybridlm demo
 
 test: lint
-	$(BIN)/python -m pytest
+	$(RUN) -m pytest
 
 lint: $(READY)
-	$(BIN)/ruff check .
-	$(BIN)/ruff format --check .
-	$(BIN)/mypy
+	$(RUN) -m ruff check .
+	$(RUN) -m ruff format --check .
+	$(RUN) -m mypy
 
 dist: $(READY)
 	rm -rf dist
-	for d in . plugins/*/; do \
-	  $(BIN)/python -m build --no-isolation --outdir dist "$$d" || exit 1; done
+	for folder in . plugins/*/; do \
+	  $(RUN) -m build --no-isolation --outdir dist "$$folder" || exit 1; \
+	done
 
 # torch before the rest, by its pin: see constraints.txt
 $(READY): $(SPECS)
-	test -x $(BIN)/python || $(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt torch
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt hatchling
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt \
-	  --requirement requirements-dev.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10) and \
+	  "python 3.10 or newer is needed: make PYTHON=python3.12 ...")'
+	@echo "installing into $(VENV); the first time takes some minutes"
+	test -x $(RUN) || $(PYTHON) -m venv $(VENV)
+	$(PIP) torch
+	$(PIP) --requirement requirements-dev.txt
+	rm -f $(VENV)/ready-*
 	touch $(READY)
 
 clean:
-	rm -rf .venv dist build
+	rm -rf $(VENV) dist build

@@ -95,7 +95,7 @@ def parse(given: Mapping[str, Any]) -> Arguments:
         llm=llm,
         strategy=strategy,
         strategy_name=name_of(chosen),
-        scoring=_scoring(ours.get("scoring")),
+        scoring=scoring_of(ours.get("scoring")),
         trace=None if ours.get("trace") is None else str(ours["trace"]),
         seed=_seed(ours.get("seed")),
         slm_loading=placed(loading["slm"]),
@@ -177,7 +177,8 @@ def _model(name: str, value: Any) -> Any:
     return str(value)
 
 
-def _scoring(value: Any) -> Scoring:
+def scoring_of(value: Any) -> Scoring:
+    """Check a way of scoring; None is the default."""
     if value in (None, "llm"):
         return "llm"
     if value == "strategy":

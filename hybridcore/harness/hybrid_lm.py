@@ -16,7 +16,7 @@ from ..dispatch import Dispatcher
 from ..scoring import Score
 from ..strategy import Strategy
 from . import error_line
-from .arguments import Model, missing_slm, name_of, parse
+from .arguments import Model, Scoring, missing_slm, name_of, parse, scoring_of
 from .cache_guard import guard
 from .fingerprint import fingerprint
 from .generation_call import GenerationCall
@@ -86,17 +86,27 @@ class HybridLM(CausalHFLM):
             join(self)
         self.given = given
         self.pair = Pair(self, self._slm_loader())
-        self.scoring = given.scoring
+        self.scoring: Scoring = given.scoring
         self._asked: Sequence[Any] = ()
         self._prints_table = False
         self._adopt(given.strategy, given.strategy_name)
 
-    def with_strategy(self, strategy: str | Strategy, **options: Any) -> HybridLM:
+    def with_strategy(
+        self,
+        strategy: str | Strategy,
+        *,
+        scoring: Scoring | None = None,
+        **options: Any,
+    ) -> HybridLM:
         """Return a HybridLM with another strategy that shares the loaded models.
 
         Its counts begin at zero; lm_eval gives it a response cache of its own.
+
+        :param scoring: as the model argument; as it is here where left out.
         """
         other = copy.copy(self)
+        if scoring is not None:
+            other.scoring = scoring_of(scoring)
         other.cache_hook = CacheHook(None)
         other._adopt(create(strategy, options), name_of(strategy))
         return other
@@ -109,7 +119,7 @@ class HybridLM(CausalHFLM):
         self.scores_with_slm = reads_slm(strategy, self.scoring)
         if (self.runs_slm or self.scores_with_slm) and self.pair.slm is None:
             raise missing_slm(strategy)
-        self.recorder = Recorder(self._trace, name)
+        self.recorder = Recorder(self._trace, name, strategy.options())
         self._everywhere: list[Ledger] = []
 
     @property

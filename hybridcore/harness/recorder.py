@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ..decoding.request import Answer
@@ -20,10 +20,12 @@ def source_of(request: Any) -> tuple[str | None, int | None]:
 class Recorder:
     """Counts into a ledger, and writes a trace where one is wanted."""
 
-    def __init__(self, trace: Trace | None, strategy: str) -> None:
+    def __init__(
+        self, trace: Trace | None, strategy: str, options: Mapping[str, Any]
+    ) -> None:
         self.ledger = Ledger()
         self._trace = trace
-        self._strategy = strategy
+        self._head = {"strategy": strategy, "options": dict(options)}
 
     def answer(self, request: Any, repeat: int, answer: Answer, text: str) -> None:
         """Record a generated answer; its tally is complete."""
@@ -48,6 +50,6 @@ class Recorder:
 
     def _write(self, request: Any, repeat: int, line: dict[str, Any]) -> None:
         task, document = source_of(request)
-        head = {"strategy": self._strategy, "task": task, "doc_id": document}
+        place = {"task": task, "doc_id": document, "repeat": repeat}
         assert self._trace is not None
-        self._trace.write({**head, "repeat": repeat, **line})
+        self._trace.write({**self._head, **place, **line})

@@ -65,6 +65,8 @@ class ScoringCall:
             desc="Running loglikelihood requests",
             disable=quiet,
         )
+        for owner in (i for i, text in enumerate(self._texts) if not text):
+            self._finish(owner, [])
         with bar, self._lm.recorder.ledger.timed("scoring_s"):
             for index, answer in self._scores(bar):
                 done[index] = answer

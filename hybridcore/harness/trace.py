@@ -1,6 +1,7 @@
 """``trace=FILE.jsonl``: one line for each request, written when it is finished.
 
-Every line has ``strategy``, ``task``, ``doc_id``, ``repeat``, ``kind`` and ``tally``.
+Every line has ``strategy``, ``options``, ``task``, ``doc_id``, ``repeat``, ``kind`` and
+``tally``.
 Of ``kind="generation"`` are ``prompt_tokens``, ``finish``, ``text`` and ``tokens``: for
 each token its id, the model that chose it, the routing signal, whether it was a draft
 that was accepted, and the draft that it replaced. Of ``kind="scoring"`` are

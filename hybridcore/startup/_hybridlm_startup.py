@@ -9,37 +9,40 @@ entry-point group "lm_eval.models" need none of this; it goes when they are the 
 import os
 import sys
 
+TYPE_CHECKING = False  # as in typing, which would cost every start of Python
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from importlib.machinery import ModuleSpec
+    from types import ModuleType
+
 _WATCHED = "lm_eval.models"
 _TARGET = "hybridcore.harness.hybrid_lm:HybridLM"
 
 
 class _Finder:
-    """Watches one import; what it finds is what the other finders find."""
+    """Asks the other finders for lm_eval.models, and adds a step behind its import."""
 
-    _asking = False
-
-    def find_spec(self, name, path=None, target=None):
-        if name != _WATCHED or self._asking:
+    def find_spec(
+        self, name: str, path: object = None, target: object = None
+    ) -> "ModuleSpec | None":
+        if name != _WATCHED:
             return None
-        self._asking = True  # the loop below comes to this finder too
-        try:
-            for finder in list(sys.meta_path):
-                find = getattr(finder, "find_spec", None)
-                spec = find(name, path, target) if find else None
-                if spec is not None:
-                    _wrap(spec)
-                    return spec
-        finally:
-            self._asking = False
+        for finder in list(sys.meta_path):
+            find = None if finder is self else getattr(finder, "find_spec", None)
+            spec = find(name, path, target) if find else None
+            if spec is not None:
+                _register_after(spec)
+                return spec
         return None
 
 
-def _wrap(spec):
+def _register_after(spec: "ModuleSpec") -> None:
+    execute: Callable[[ModuleType], None] | None
     execute = getattr(spec.loader, "exec_module", None)
     if execute is None:
         return
 
-    def exec_module(module):
+    def exec_module(module: "ModuleType") -> None:
         execute(module)
         try:
             _register()
@@ -47,12 +50,12 @@ def _wrap(spec):
             _warn(error)
 
     try:
-        spec.loader.exec_module = exec_module
+        spec.loader.exec_module = exec_module  # type: ignore[method-assign, union-attr]
     except AttributeError as error:  # a loader that takes no attributes
         _warn(error)
 
 
-def _warn(error):
+def _warn(error: Exception) -> None:
     import logging
 
     logging.getLogger("hybridlm").warning(
@@ -60,14 +63,14 @@ def _warn(error):
     )
 
 
-def _register():
+def _register() -> None:
     from lm_eval.api.registry import model_registry
 
     if "hybrid" not in model_registry:
         model_registry.register("hybrid", target=_TARGET)
 
 
-def install():
+def install() -> None:
     """Wait for lm_eval.models, unless HYBRIDLM_BRIDGE=0 or it waits already."""
     if os.environ.get("HYBRIDLM_BRIDGE") == "0" or _WATCHED in sys.modules:
         return

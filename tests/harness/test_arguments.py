@@ -93,7 +93,8 @@ def test_models_get_shared_and_own_arguments() -> None:
         llm_load_in_4bit=True,
     )
     slm, llm = arguments.slm_loading, arguments.llm_loading
-    assert slm["trust_remote_code"] and llm["trust_remote_code"]
+    assert slm["trust_remote_code"]
+    assert llm["trust_remote_code"]
     assert slm["attn_implementation"] == llm["attn_implementation"] == "eager"
     assert (slm["dtype"], llm["dtype"]) == ("bfloat16", "float32")
     assert (slm["revision"], llm["revision"]) == ("r2", "r1")

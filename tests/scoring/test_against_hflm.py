@@ -53,7 +53,6 @@ def test_grouped_one_token_continuations_score_as_in_hflm(large, batch_size):
     lm = hflm(large, batch_size=batch_size, logits_cache=True)
     found = scores(requests, llm=as_scoring(large), batch_size=batch_size)
     assert_same(found, reference(lm, requests))
-    assert any(answer.is_greedy for answer in found[:1] + found[1:40]) or True
 
 
 def test_greedy_continuations_are_greedy(large):
@@ -75,6 +74,8 @@ def test_a_continuation_cut_at_two_points_is_read_once_and_scored_twice(large):
     ]
     model = as_scoring(large)
     found = scores(requests, llm=model)
+    # with its logits_cache HFLM reads the shorter continuation off the wrong
+    # positions: -21.63 in place of -17.44 for the first of these
     lm = hflm(large, batch_size=4, logits_cache=False)
     assert_same(found, reference(lm, requests))
     assert [tuple(ids.shape) for ids in model.forward.read] == [(1, 11)]
@@ -114,13 +115,11 @@ def test_rolling_windows_score_as_in_hflm(large, batch_size):
 def test_types_are_those_of_hflm_in_bfloat16(softmax_dtype):
     model = llama(5).to(torch.bfloat16)
     requests = mixed_requests(1)
-    lm = hflm(model, batch_size=4, logits_cache=False, softmax_dtype=softmax_dtype)
-    found = scores(requests, llm=as_scoring(model, softmax_dtype=softmax_dtype))
-    expected = reference(lm, requests)
-    # rows of a batch that hold the same ids may stand elsewhere, never the type
-    off = [a.log_likelihood != w for a, (w, _) in zip(found, expected, strict=True)]
-    assert sum(off) <= len(requests) // 4
-    assert_same(found, expected, tolerance=1.0)
+    lm = hflm(model, batch_size=1, logits_cache=False, softmax_dtype=softmax_dtype)
+    llm = as_scoring(model, softmax_dtype=softmax_dtype)
+    found = scores(requests, llm=llm, batch_size=1)
+    # one request at a time rounds alike: the same bits
+    assert_same(found, reference(lm, requests), tolerance=0.0)
 
 
 def test_last_logits_alone_are_enough(large):

@@ -106,8 +106,12 @@ def test_no_room_for_a_prompt_is_refused_before_any_work(loaded: HybridLM) -> No
     ("kwargs", "message"),
     [
         ({"max_gen_toks": -1}, "max_gen_toks=-1: expected 0 or more"),
-        ({"tempratur": 1.0}, "unknown generation arguments ['tempratur']"),
-        ({"until": [3]}, "until=[3"),
+        (
+            {"max_gen_toks": 4, "tempratur": 1.0},
+            "unknown generation arguments ['tempratur']",
+        ),
+        ({"until": [3], "max_gen_toks": 4}, "until=[3"),
+        ({}, "max_gen_toks=256: expected less than the window"),
     ],
 )
 def test_bad_generation_arguments(

@@ -1,0 +1,87 @@
+"""lm_eval's response cache belongs to one set-up."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from lm_eval.api.model import CachingLM
+from sqlitedict import SqliteDict
+
+from hybridcore import HybridLM
+from hybridcore.errors import CacheMismatch
+
+from .conftest import byte_model, byte_tokenizer, generation, likelihood, save
+
+REQUESTS = [generation("one", max_gen_toks=4), generation("two", max_gen_toks=4)]
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> str:
+    return str(tmp_path / "responses.db")
+
+
+def test_answers_come_from_the_cache(loaded: HybridLM, database: str) -> None:
+    first = loaded.with_strategy("entropy")
+    texts = CachingLM(first, database).generate_until(REQUESTS)
+    second = loaded.with_strategy("entropy")
+    again = CachingLM(second, database)
+    assert again.generate_until(REQUESTS) == texts
+    assert not second.counts().tasks
+    # what is not there yet is answered and counted
+    assert again.loglikelihood([likelihood("a", "b")])
+    assert second.counts().tasks["t"].requests == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "what"),
+    [
+        ({"strategy": "speculative"}, "strategy is hybridlm_strategy_entropy.Entropy"),
+        ({"strategy": "entropy", "threshold": 1.0}, "options is {'threshold': 2.0}"),
+        ({"strategy": "entropy", "scoring": "strategy"}, "scoring is llm there and"),
+        ({"strategy": "entropy", "dtype": "bfloat16"}, "dtype is torch.float32 there"),
+        ({"strategy": "entropy", "max_length": 50}, "max_length is 96 there and 50"),
+        ({"strategy": "entropy", "slm": "llm"}, "slm is "),
+    ],
+)
+def test_another_set_up_is_refused(
+    make: Callable[..., HybridLM],
+    pair: dict[str, str],
+    loaded: HybridLM,
+    database: str,
+    arguments: dict[str, Any],
+    what: str,
+) -> None:
+    CachingLM(loaded.with_strategy("entropy"), database).generate_until(REQUESTS)
+    if "slm" in arguments:
+        arguments = {**arguments, "slm": pair["llm"]}
+    with pytest.raises(CacheMismatch) as error:
+        CachingLM(make(**arguments), database)
+    line, advice = str(error.value).split("\n")
+    assert line.startswith(f"response cache {database!r} belongs to another set-up: ")
+    assert what in line
+    assert "--use_cache" in advice
+
+
+def test_models_are_known_by_their_weights(
+    make: Callable[..., HybridLM], pair: dict[str, str], tmp_path: Path, database: str
+) -> None:
+    copy = str(tmp_path / "copy")
+    shutil.copytree(pair["llm"], copy)
+    CachingLM(make(), database)
+    CachingLM(make(llm=copy), database)
+    save(tmp_path / "copy", byte_model(9), byte_tokenizer())
+    with pytest.raises(CacheMismatch, match=r"llm is .* there and .*copy"):
+        CachingLM(make(llm=copy), database)
+
+
+def test_a_cache_without_a_stamp_is_refused(loaded: HybridLM, database: str) -> None:
+    with SqliteDict(database, autocommit=True) as foreign:
+        foreign["some hash"] = "an answer of another model"
+    with pytest.raises(CacheMismatch, match="it has answers of an unknown model"):
+        CachingLM(loaded.with_strategy("entropy"), database)
+    with SqliteDict(database) as untouched:
+        assert list(untouched) == ["some hash"]
