@@ -15,7 +15,13 @@ from .language import problem
 from .problem import Problem, Step
 
 SEED = 2026
-COUNTS = {"generation": 100, "choice": 200, "perplexity": 20, "fewshot": 10}
+COUNTS = {
+    "generation": 100,
+    "generation_hard": 100,
+    "choice": 200,
+    "perplexity": 20,
+    "fewshot": 10,
+}
 _CHOICES = 4
 _DATA = Path(__file__).parent / "data"
 
@@ -82,12 +88,23 @@ def documents(seed: int = SEED) -> dict[str, list[dict[str, Any]]]:
         return [problem(rng, held_out=True) for _ in range(COUNTS[split])]
 
     return {
-        "generation": [generation(p) for p in drawn("generation")],
+        "generation": [generation(p) for p in _plain(rng, COUNTS["generation"])],
+        "generation_hard": [generation(p) for p in drawn("generation_hard")],
         "choice": [choice(p, rng) for p in drawn("choice")],
         "perplexity": [{"text": p.text} for p in drawn("perplexity")],
         "fewshot": [generation(p) for p in drawn("fewshot")],
         "choice_fewshot": [choice(p, rng) for p in drawn("fewshot")],
     }
+
+
+def _plain(rng: random.Random, count: int) -> list[Problem]:
+    """Problems of at most three steps in which every quantity matters."""
+    found: list[Problem] = []
+    while len(found) < count:
+        drawn = problem(rng, held_out=True)
+        if len(drawn.steps) <= 3 and not drawn.distractors:
+            found.append(drawn)
+    return found
 
 
 def main() -> None:

@@ -41,8 +41,8 @@ class Recipe:
 
 
 RECIPES = {
-    "slm": Recipe(layers=1, width=64, inner=192, heads=4, steps=3000, rate=3e-3),
-    "llm": Recipe(layers=6, width=192, inner=512, heads=6, steps=3000, rate=1.5e-3),
+    "slm": Recipe(layers=2, width=64, inner=192, heads=4, steps=2500, rate=3e-3),
+    "llm": Recipe(layers=6, width=192, inner=512, heads=6, steps=2800, rate=1.5e-3),
 }
 
 

@@ -51,9 +51,9 @@ def test_context_and_answer_are_tokenised_apart(tokenizers):
 
 
 def test_one_is_clearly_weaker_and_routing_wins_most_of_it_back():
-    """On 40 of the 100 documents; `make demo` prints the whole table."""
+    """The promise of the pair, on the documents that `make demo` asks."""
     torch.set_num_threads(1)
-    rows = [json.loads(line) for line in (DATA / "generation.jsonl").open()][:40]
+    rows = [json.loads(line) for line in (DATA / "generation.jsonl").open()]
     lm = HybridLM(
         slm="demo-slm", llm="demo-llm", strategy="llm-only", device="cpu",
         dtype="float32", batch_size=16,
@@ -79,9 +79,9 @@ def test_one_is_clearly_weaker_and_routing_wins_most_of_it_back():
         return sum(right) / len(rows), total["llm_token_fraction"]
 
     strong, weak = accuracy("llm-only")[0], accuracy("slm-only")[0]
-    assert strong >= 0.8
+    assert strong >= 0.9
     assert weak <= 0.6
     routed, share = accuracy("uncertainty", threshold=0.1)
-    assert routed >= 0.9 * strong
+    assert routed >= 0.98 * strong
     assert share < 0.5
     assert accuracy("speculative", num_drafts=4)[0] == strong
