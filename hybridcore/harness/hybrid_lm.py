@@ -25,7 +25,7 @@ from .ledger import Ledger
 from .loading import CausalHFLM, preflight
 from .model_info import model_info
 from .occurrences import without_padding
-from .pair import Pair
+from .pair import Pair, slm_loader
 from .processes import join, prepare
 from .recorder import Recorder
 from .report import table
@@ -85,7 +85,7 @@ class HybridLM(CausalHFLM):
         if shares_out:
             join(self)
         self.given = given
-        self.pair = Pair(self, self._slm_loader())
+        self.pair = Pair(self, slm_loader(self, given))
         self.scoring: Scoring = given.scoring
         self._asked: Sequence[Any] = ()
         self._prints_table = False
@@ -121,6 +121,7 @@ class HybridLM(CausalHFLM):
             raise missing_slm(strategy)
         self.recorder = Recorder(self._trace, name, strategy.options())
         self._everywhere: list[Ledger] = []
+        self.batch_sizes: dict[int, int] = {}
 
     @property
     def max_length(self) -> int:
@@ -212,7 +213,6 @@ class HybridLM(CausalHFLM):
 
     def note_batch_size(self, rows: int) -> None:
         """Tell lm_eval, whose results list them, what ``auto`` came to."""
-        self.batch_sizes: dict[int, int]
         self.batch_sizes[len(self.batch_sizes)] = rows
 
     def set_cache_hook(self, cache_hook: CacheHook) -> None:
@@ -262,18 +262,6 @@ class HybridLM(CausalHFLM):
         lm = cls(**with_flags(arg_dict, additional_config or {}))
         lm._prints_table = True
         return lm
-
-    def _slm_loader(self) -> Callable[[], CausalHFLM] | None:
-        given = self.given
-        slm, loading = given.slm, dict(given.slm_loading)
-        if slm is None:
-            return None
-        if slm is given.llm or (slm, loading) == (given.llm, given.llm_loading):
-            return lambda: self
-        if not isinstance(slm, str) and not getattr(slm, "name_or_path", ""):
-            # a model that was never saved brings no tokenizer of its own
-            loading.setdefault("tokenizer", self.tokenizer)
-        return lambda: CausalHFLM("slm", slm, loading)
 
     def _shortest(self, with_slm: bool) -> int:
         return min(member.own_window for member in self.pair.members(with_slm))

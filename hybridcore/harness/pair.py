@@ -12,6 +12,7 @@ from ..models.calling import vocab_width
 from ..models.probe import choose_runner
 from ..models.runner import CausalRunner
 from ..models.vocabulary import compare_tokenizers, real_size
+from .arguments import Arguments
 from .loading import CausalHFLM
 
 Role = Literal["slm", "llm"]
@@ -93,3 +94,19 @@ class Pair:
         if member is None:
             raise ModelError("slm is missing: expected the small model")
         return member
+
+
+def slm_loader(llm: CausalHFLM, given: Arguments) -> Callable[[], CausalHFLM] | None:
+    """Return what loads the small model, None where none was named.
+
+    A model that is named twice, with the same arguments, is loaded once.
+    """
+    slm, loading = given.slm, dict(given.slm_loading)
+    if slm is None:
+        return None
+    if slm is given.llm or (slm, loading) == (given.llm, given.llm_loading):
+        return lambda: llm
+    if not isinstance(slm, str) and not getattr(slm, "name_or_path", ""):
+        # a model that was never saved brings no tokenizer of its own
+        loading.setdefault("tokenizer", llm.tokenizer)
+    return lambda: CausalHFLM("slm", slm, loading)

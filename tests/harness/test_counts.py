@@ -89,7 +89,7 @@ def test_signals_are_in_the_trace_and_replay_any_threshold(make_lm, requests, tm
 def test_sampling_does_not_depend_on_batch_size_or_order(make_lm, requests):
     sampled = [
         type(r)(r.request_type, r.doc, (r.args[0], {**r.args[1], "do_sample": True,
-                "temperature": 0.9}), r.idx, r.metadata) for r in requests
+                "temperature": 1.6}), r.idx, r.metadata) for r in requests
     ]  # fmt: skip
     one = make_lm(strategy="speculative", batch_size=1, seed=5)
     many = make_lm(strategy="speculative", batch_size=8, seed=5)

@@ -16,9 +16,22 @@ def dist(tmp_path_factory):
 @pytest.fixture(scope="session")
 def environment(dist, tmp_path_factory):
     """All five wheels, each built from its sdist, in a fresh environment."""
-    made = fresh["FreshEnvironment"](tmp_path_factory.mktemp("packaging") / "venv")
+    made = fresh["FreshEnvironment"](tmp_path_factory.mktemp("packaging") / "a venv")
     made.install(*dist.glob("*.whl"))
     return made
+
+
+@pytest.fixture(scope="session")
+def from_sdists(dist, tmp_path_factory):
+    """The same, built by pip from the five sdists."""
+    made = fresh["FreshEnvironment"](tmp_path_factory.mktemp("sdists") / "a venv")
+    made.install("--no-build-isolation", *dist.glob("*.tar.gz"))
+    return made
+
+
+@pytest.fixture(scope="session")
+def attempted():
+    return fresh["attempted"]
 
 
 @pytest.fixture(scope="session")

@@ -34,7 +34,8 @@ def made_dist(folder: Path) -> Path:
         copy_of_checkout(folder)
         # the running environment has what the Makefile would install
         (folder / ".venv").symlink_to(sys.prefix)
-        checked(["make", "dist", "--assume-old=.venv/ready"], folder)
+        ready = ".venv/ready"
+        checked(["make", "dist", f"READY={ready}", f"--assume-old={ready}"], folder)
     return dist
 
 
@@ -103,6 +104,11 @@ class FreshEnvironment:
     def pip(self, *arguments) -> str:
         command = [self.bin / "python", "-m", "pip", "--disable-pip-version-check"]
         return checked([*command, *arguments], self.folder)
+
+    def files(self) -> set[Path]:
+        """What lies in site-packages and among the scripts, bytecode aside."""
+        found = {*self.site.rglob("*"), *self.bin.iterdir()}
+        return {path for path in found if "__pycache__" not in path.parts}
 
     def install(self, *arguments) -> None:
         """Install what is named, and nothing from anywhere else."""

@@ -3,6 +3,7 @@
 import json
 import tarfile
 import zipfile
+from email import message_from_string
 from pathlib import Path
 
 import pytest
@@ -95,6 +96,22 @@ def test_plugin_files(dist, plugin):
 
 
 @pytest.mark.parametrize("name", NAMES)
+def test_metadata(dist, name):
+    (file,) = dist.glob(f"{name}-*.whl")
+    with zipfile.ZipFile(file) as archive:
+        (path,) = (path for path in archive.namelist() if path.endswith("/METADATA"))
+        metadata = archive.read(path).decode()
+    stated = message_from_string(metadata)
+    assert stated["License-Expression"] == "Apache-2.0"
+    assert stated["License-File"] == "LICENSE"
+    assert stated["Requires-Python"] == ">=3.10"
+    assert stated.get_payload().startswith("# ")  # the README
+    if name != "hybridlm":
+        assert stated["Keywords"] == "hybridlm-strategy"
+        assert stated.get_all("Requires-Dist") == ["hybridlm<0.2,>=0.1"]
+
+
+@pytest.mark.parametrize("name", NAMES)
 def test_nothing_unwanted(dist, name):
     for path in sdist_files(dist, name) | wheel_files(dist, name):
         assert not UNWANTED & set(Path(path).parts)
@@ -118,3 +135,27 @@ def test_installed_code_is_the_wheels(environment):
     code = "import hybridcore, hybridlm_strategy_speculative as s\n"
     printed = environment.python(code + "print(hybridcore.__file__, s.__file__)")
     assert printed.count(str(environment.site)) == 2
+
+
+def test_sdists_install_the_same(environment, from_sdists):
+    def installed(made):
+        paths = {path.relative_to(made.folder) for path in made.files()}
+        # where pip got it from is another file, but not ours
+        return {path for path in paths if path.name != "direct_url.json"}
+
+    assert installed(from_sdists) == installed(environment)
+    listed = from_sdists.python("from hybridcore.cli import main; main(['strategies'])")
+    for name in ["uncertainty", "entropy", "speculative", "slm-only", "random"]:
+        assert name in listed
+
+
+def test_console_script_in_a_path_with_a_space(environment, checked, tmp_path):
+    assert " " in str(environment.bin)
+    assert "llm-only" in checked([environment.bin / "hybridlm", "strategies"], tmp_path)
+
+
+def test_requirements_are_met(environment, attempted, tmp_path):
+    done = attempted([environment.bin / "python", "-m", "pip", "check"], tmp_path)
+    # other distributions' quarrels are theirs
+    ours = [line for line in done.stdout.splitlines() if line.startswith("hybridlm")]
+    assert not ours

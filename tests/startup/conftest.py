@@ -22,7 +22,7 @@ def make_environment(tmp_path_factory):
     """``make_environment(*what to install)``: a fresh environment."""
 
     def make(*arguments):
-        made = fresh["FreshEnvironment"](tmp_path_factory.mktemp("startup") / "venv")
+        made = fresh["FreshEnvironment"](tmp_path_factory.mktemp("startup") / "a venv")
         made.install(*arguments)
         return made
 

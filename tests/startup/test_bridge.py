@@ -12,6 +12,14 @@ import lm_eval.models
 from lm_eval.api.registry import model_registry
 print("hf" in model_registry, "hybrid" in model_registry)
 """
+NEXT_RELEASE = """
+from importlib.metadata import entry_points
+from lm_eval.api.registry import get_model, model_registry
+for found in entry_points(group="lm_eval.models"):
+    model_registry.register(found.name, target=found)
+import lm_eval.models
+print(get_model("hybrid").__module__, "hf" in model_registry)
+"""
 RESOLVE = """
 import json, lm_eval
 from lm_eval.api.registry import get_model
@@ -81,6 +89,25 @@ print(sorted(e.name for e in entry_points(group="hybridlm.strategies")))
     assert strategies == "['entropy', 'llm-only', 'random', 'slm-only']"
 
 
+@pytest.mark.parametrize("bridge", ["1", "0"])
+def test_a_harness_that_reads_entry_points(environment, attempted, tmp_path, bridge):
+    command = [environment.bin / "python", "-c", NEXT_RELEASE]
+    done = attempted(command, tmp_path, HYBRIDLM_BRIDGE=bridge)
+
+    assert done.stdout.split() == ["hybridcore.harness.hybrid_lm", "True"]
+    assert "could not be registered" not in done.stderr
+
+
+def test_pytest_of_others_sees_no_warning(environment, attempted, tmp_path):
+    # what a pytest11 entry point does with every module of its distribution
+    options = ["-W", "error", "-p", "_hybridlm_startup", "-p", "no:cacheprovider"]
+    (tmp_path / "test_theirs.py").write_text("def test_nothing():\n    pass\n")
+    done = attempted(
+        [environment.bin / "python", "-m", "pytest", *options, tmp_path], tmp_path
+    )
+    assert "1 passed" in done.stdout, done.stdout + done.stderr
+
+
 def test_switched_off(environment, attempted, tmp_path):
     code = "from lm_eval.api.registry import get_model; get_model('hybrid')"
     command = [environment.bin / "python", "-c", code]
@@ -135,13 +162,15 @@ def test_startup_imports_only_itself(environment, make_environment):
 
 
 def test_uninstalling_leaves_nothing(make_environment, wheels):
-    made = make_environment(wheels[0])
-    names = ["_hybridlm_startup.py", "hybridlm.pth", "hybridlm.start"]
-    files = [made.site / name for name in [*names, "hybrid_generator.py", "hybridcore"]]
-    assert all(file.exists() for file in files)
+    made = make_environment("--help")
+    before = made.files()
+    made.install(*wheels)
+    assert {made.site / "hybridlm.pth", made.bin / "hybridlm"} <= made.files()
+    made.python("import hybridcore, hybridlm_strategy_entropy")
 
-    made.pip("uninstall", "--yes", "hybridlm")
-    assert not any(file.exists() for file in files)
+    names = [wheel.name.split("-")[0] for wheel in wheels]
+    made.pip("uninstall", "--yes", *names)
+    assert made.files() == before
 
 
 def test_editable(make_environment, copy_of_checkout, attempted, tmp_path):

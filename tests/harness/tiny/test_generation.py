@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+import torch
 from lm_eval.models.huggingface import HFLM
 
 from hybridcore.errors import RequestError
@@ -158,3 +159,11 @@ def test_prompts_are_read_as_hflm_reads_them(loaded: HybridLM) -> None:
 def test_max_length_counts_the_prompt(loaded: HybridLM) -> None:
     prompt = prompt_of(loaded, "abcd", {"max_gen_toks": 16, "max_length": 10})
     assert prompt.max_new_tokens == 6
+
+
+def test_the_seed_is_ours_or_torchs(make: Callable[..., HybridLM]) -> None:
+    """lm_eval hands ``--seed`` to torch, before or after the model is made."""
+    lm = make(strategy="slm-only")
+    torch.manual_seed(11)
+    assert lm.seed == 11
+    assert make(strategy="slm-only", seed=3).seed == 3

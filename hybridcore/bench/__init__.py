@@ -1,0 +1,1 @@
+"""What things cost, printed: nothing here is asserted by a test."""
