@@ -84,7 +84,40 @@ TINY: dict[str, tuple[str, dict[str, Any]]] = {
         "GptOssConfig",
         _SIZES | _ALTERNATING | {"num_experts_per_tok": 2, "num_local_experts": 4},
     ),
+    "mixtral": (
+        "MixtralConfig",
+        _SIZES
+        | {"sliding_window": None}
+        | {"num_experts_per_tok": 2, "num_local_experts": 4},
+    ),
+    "llama4": (
+        "Llama4TextConfig",
+        _SIZES
+        | {"head_dim": 8, "attention_chunk_size": 8, "intermediate_size_mlp": 48}
+        | {"num_experts_per_tok": 1, "num_local_experts": 4}
+        | {"layer_types": ["chunked_attention", "full_attention", "chunked_attention"]},
+    ),
+    # Phi-4's rotary embedding, which changes beyond 24 tokens
+    "phi3_longrope": (
+        "Phi3Config",
+        _SIZES
+        | {"original_max_position_embeddings": 24}
+        | {
+            "rope_parameters": {
+                "rope_type": "longrope",
+                "rope_theta": 1e4,
+                "factor": 10.0,
+                "short_factor": [1.0, 1.0, 1.0, 1.0],
+                "long_factor": [1.0, 2.0, 3.0, 4.0],
+                "original_max_position_embeddings": 24,
+            }
+        },
+    ),
     # no slot cache fits these
+    "lfm2": (
+        "Lfm2Config",
+        _SIZES | {"layer_types": ["conv", "full_attention", "conv"]},
+    ),
     "bloom": ("BloomConfig", _NEOX | {"n_layer": 2, "n_head": 4}),
     "mamba": ("MambaConfig", _NEOX | {"state_size": 4}),
     "gpt_neo": (

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import inspect
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -21,9 +22,14 @@ class ModelCall:
         self.model = model
         self.want_hidden = False
         self._autocast = autocast
-        names = inspect.signature(model.forward).parameters
-        self._keeps = "logits_to_keep" in names
-        self.takes_positions = "position_ids" in names
+        self._takes = accepted(model)
+        self._takes_more = any(
+            p.kind is p.VAR_KEYWORD for p in _parameters(bare(model)).values()
+        )
+
+    def missing(self, *names: str) -> list[str]:
+        """Return which of these arguments the model does not take."""
+        return [name for name in names if name not in self._takes]
 
     @torch.inference_mode()
     def __call__(
@@ -33,20 +39,46 @@ class ModelCall:
 
         The second value are their last hidden states ``[B, wanted, D]``, if wanted.
         """
-        if self._keeps:
+        if "logits_to_keep" in self._takes:
             kwargs["logits_to_keep"] = wanted
+        if "use_cache" not in self._takes and not self._takes_more:
+            kwargs.pop("use_cache", None)
         if self.want_hidden:
             kwargs["output_hidden_states"] = True
         with self._precision(ids.device):
             output = self.model(input_ids=ids, **kwargs)
-        logits = output.logits[:, -wanted:].float()
+        # remote code may still answer with a tuple
+        logits = output[0] if isinstance(output, tuple) else output.logits
         hidden = output.hidden_states[-1][:, -wanted:] if self.want_hidden else None
-        return logits, hidden
+        return logits[:, -wanted:].float(), hidden
 
     def _precision(self, device: torch.device) -> Any:
         if self._autocast is None:
             return contextlib.nullcontext()
         return torch.autocast(device.type, dtype=self._autocast)
+
+
+def accepted(model: Any) -> set[str]:
+    """Return the arguments that a model's forward names, seen through wrappers.
+
+    Only names count: what disappears in ``**kwargs`` may be ignored.
+    """
+    return {*_parameters(model), *_parameters(bare(model))}
+
+
+def bare(model: Any) -> Any:
+    """Return the model inside of PEFT and ``torch.compile``."""
+    while True:
+        if hasattr(model, "get_base_model"):
+            model = model.get_base_model()
+        elif isinstance(getattr(model, "_orig_mod", None), torch.nn.Module):
+            model = model._orig_mod
+        else:
+            return model
+
+
+def _parameters(model: Any) -> Mapping[str, inspect.Parameter]:
+    return inspect.signature(model.forward).parameters
 
 
 def vocab_width(model: Any) -> int:

@@ -86,6 +86,12 @@ def mask_plans(config: Any) -> list[MaskPlan]:
     return plans
 
 
+def unknown_layer_types(config: Any) -> list[str]:
+    """Return the layer types for which there is no pattern here."""
+    types = sorted(set(getattr(config, "layer_types", None) or ()))
+    return [name for name in types if _pattern(name, config) is None]
+
+
 def _pattern(layer_type: str, config: Any) -> Pattern | None:
     if layer_type == "full_attention":
         return causal

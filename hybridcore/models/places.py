@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from .runner import Feed
+
 
 @dataclass(frozen=True, slots=True)
 class Choice:
@@ -50,25 +52,39 @@ class Places:
 
     def release(self, slot: int) -> None:
         """Free a slot; raises RuntimeError where it is free already."""
-        if slot in self._free:
-            raise RuntimeError(f"slot {slot} is not taken")
+        self._check_taken(slot)
         self._free.add(slot)
+
+    def check(self, feeds: Sequence[Feed]) -> None:
+        """Raise RuntimeError where feeds are not what a runner may be given."""
+        if len({feed.slot for feed in feeds}) < len(feeds):
+            raise RuntimeError(f"a slot is fed twice: {[f.slot for f in feeds]!r}")
+        for feed in feeds:
+            self._check_taken(feed.slot)
+            if not 1 <= feed.wanted <= len(feed.tokens):
+                raise RuntimeError(
+                    f"{feed.wanted} logits wanted of {len(feed.tokens)} tokens"
+                )
 
     def append(self, slot: int, tokens: Sequence[int]) -> int:
         """Add tokens to a taken slot; return how many it held before."""
-        if slot in self._free:
-            raise RuntimeError(f"slot {slot} is not taken")
+        self._check_taken(slot)
         before = len(self.held[slot])
         self.held[slot].extend(tokens)
         return before
 
     def cut(self, slot: int, length: int) -> None:
-        """Drop what a slot holds beyond ``length`` tokens."""
+        """Drop what a taken slot holds beyond ``length`` tokens."""
+        self._check_taken(slot)
         if not 0 <= length <= len(self.held[slot]):
             raise RuntimeError(
                 f"slot {slot} holds {len(self.held[slot])} tokens, not {length}"
             )
         del self.held[slot][length:]
+
+    def _check_taken(self, slot: int) -> None:
+        if slot in self._free or not 0 <= slot < len(self.held):
+            raise RuntimeError(f"slot {slot} is not taken")
 
 
 def common_prefix(a: Sequence[int], b: Sequence[int]) -> int:

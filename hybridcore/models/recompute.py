@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from .calling import ModelCall, vocab_width
+from .long_rope import split_at_switch, switch_length
 from .parameters import active_parameters
 from .places import Places
 from .runner import CausalRunner, Feed
@@ -33,6 +34,7 @@ class RecomputeRunner(CausalRunner):
     ) -> None:
         self._call = ModelCall(model, autocast)
         self._places = Places(slots)
+        self._switch = switch_length(model.config.get_text_config())
         self.reason = reason
         self.vocab_size = vocab_width(model)
         self.device = model.device
@@ -51,8 +53,13 @@ class RecomputeRunner(CausalRunner):
 
     def forward(self, feeds: Sequence[Feed]) -> Tensor:
         """Append tokens and read each sequence anew; see :class:`CausalRunner`."""
+        self._places.check(feeds)
         self._call.want_hidden = self.want_hidden
-        results = [self._read(feed) for feed in feeds]
+        results = [
+            self._read(part)
+            for feed in feeds
+            for part in split_at_switch(feed, self.length(feed.slot), self._switch)
+        ]
         if self.want_hidden:
             self.last_hidden = torch.cat([h for _, h in results if h is not None])
         return torch.cat([logits for logits, _ in results])
@@ -70,4 +77,5 @@ class RecomputeRunner(CausalRunner):
         ids = torch.tensor([self._places.held[feed.slot]], device=self.device)
         logits, hidden = self._call(ids, feed.wanted, use_cache=False)
         self.forwards += 1
-        return logits[0].to(self.device), None if hidden is None else hidden[0]
+        logits = logits[0].to(self.device)
+        return logits, None if hidden is None else hidden[0].to(self.device)

@@ -30,6 +30,7 @@ class CausalRunner(ABC):
 
     Attributes:
         kind: ``"slots"`` or ``"recompute"``: which implementation this is.
+        reason: why not a faster one; empty where this is the fastest.
         vocab_size: width of the logits it returns.
         device: where its logits lie.
         parameters: active parameters per token, the unit of cost.
@@ -39,6 +40,7 @@ class CausalRunner(ABC):
     """
 
     kind: str
+    reason: str = ""
     vocab_size: int
     device: torch.device
     parameters: int

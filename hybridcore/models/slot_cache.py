@@ -6,30 +6,46 @@ So lowering a length takes tokens back, for ragged rows and sliding windows alik
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
 from typing import Any
 
+import torch
 from torch import Tensor
 from transformers.cache_utils import Cache, CacheLayerMixin
 
 GROWTH = 256  # positions added at a time
 
 
-@dataclass(slots=True)
 class Window:
     """The rows and positions that one forward reads and writes.
 
-    Attributes:
-        slots: ``[B]`` the slot of each row.
-        positions: ``[B, T]`` where the new keys go.
-        live: keys up to here are read.
-        contiguous: the slots are 0, 1, ..., B-1, so nothing need be gathered.
+    :param slots: the slot of each row; a run of neighbours is read as a view, any
+        other choice is gathered.
+    :param places: ``[B, T]`` where the new keys go.
+    :param live: keys up to here are read.
+    :param room: positions written to lie below it.
     """
 
-    slots: Tensor
-    positions: Tensor
-    live: int
-    contiguous: bool
+    def __init__(
+        self, slots: Sequence[int], places: Tensor, live: int, room: int
+    ) -> None:
+        self.width = places.shape[1]
+        self.live = live
+        self.room = room
+        rows = torch.tensor(slots, device=places.device)
+        first = slots[0]
+        self.run: slice | None = None
+        if list(slots) == list(range(first, first + len(slots))):
+            self.run = slice(first, first + len(slots))
+        # a model may be spread over devices: each layer's keys lie on its own
+        self._on = {places.device: (rows, places)}
+
+    def on(self, device: torch.device) -> tuple[Tensor, Tensor]:
+        """Return the slots ``[B]`` and the places ``[B, T]`` on a device."""
+        if device not in self._on:
+            rows, places = next(iter(self._on.values()))
+            self._on[device] = rows.to(device), places.to(device)
+        return self._on[device]
 
 
 class SlotLayer(CacheLayerMixin):
@@ -56,16 +72,15 @@ class SlotLayer(CacheLayerMixin):
         if not self.is_initialized:
             self.lazy_initialization(key_states, value_states)
         self._grow()
-        window = self._cache.window
-        rows = window.slots[:, None]
-        self.keys[rows, :, window.positions] = key_states.transpose(1, 2)
-        self.values[rows, :, window.positions] = value_states.transpose(1, 2)
+        slots, places = self._cache.window.on(key_states.device)
+        self.keys[slots[:, None], :, places] = key_states.transpose(1, 2)
+        self.values[slots[:, None], :, places] = value_states.transpose(1, 2)
         return self._live(self.keys), self._live(self.values)
 
-    def copy(self, source: int, target: int, start: int, end: int) -> None:
-        """Copy positions ``start`` to ``end`` of one slot into another."""
+    def copy(self, source: int, target: int, length: int) -> None:
+        """Copy the first ``length`` positions of one slot into another."""
         for tensor in (self.keys, self.values):
-            tensor[target, :, start:end] = tensor[source, :, start:end]
+            tensor[target, :, :length] = tensor[source, :, :length]
 
     def get_mask_sizes(self, query_length: int) -> tuple[int, int]:
         """Keys that the next forward reads, and their offset."""
@@ -74,7 +89,7 @@ class SlotLayer(CacheLayerMixin):
     def get_seq_length(self) -> int:
         """Longest sequence of the rows at hand, before the tokens being read."""
         window = self._cache.window
-        return window.live - window.positions.shape[1]
+        return window.live - window.width
 
     def get_max_length(self) -> int:
         """No maximum: capacity grows."""
@@ -82,9 +97,10 @@ class SlotLayer(CacheLayerMixin):
 
     def _live(self, tensor: Tensor) -> Tensor:
         window = self._cache.window
-        if window.contiguous:
-            return tensor[: len(window.slots), :, : window.live]
-        return tensor[window.slots, :, : window.live]
+        if window.run is not None:
+            return tensor[window.run, :, : window.live]
+        slots, _ = window.on(tensor.device)
+        return tensor[slots, :, : window.live]
 
     def _room(self, like: Tensor, capacity: int) -> Tensor:
         shape = (self._cache.slots, like.shape[1], capacity, like.shape[3])
@@ -113,13 +129,13 @@ class SlotCache(Cache):
     def open(self, window: Window) -> None:
         """Aim the next forward at ``window`` and make room for it."""
         self.window = window
-        if window.live > self.capacity:
-            self.capacity = -(-window.live // GROWTH) * GROWTH
+        if window.room > self.capacity:
+            self.capacity = -(-window.room // GROWTH) * GROWTH
 
-    def copy(self, source: int, target: int, start: int, end: int) -> None:
-        """Copy positions ``start`` to ``end`` of one slot into another."""
+    def copy(self, source: int, target: int, length: int) -> None:
+        """Copy the first ``length`` positions of one slot into another."""
         for layer in self.layers:
-            layer.copy(source, target, start, end)
+            layer.copy(source, target, length)
 
     def bytes_per_token(self) -> int:
         """Bytes that one position of one slot takes in all layers."""

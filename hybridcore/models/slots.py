@@ -2,8 +2,8 @@
 
 Rows of one call stand at different positions, so positions and masks are explicit.
 Tokens are right-aligned in a call: the wanted logits are then the last columns of
-every row, whatever its length; the padding before them writes its keys behind the
-row's end, where no query looks.
+every row, whatever its length. The padding before them stands at position 0, which
+every model has, and writes its keys behind the row's end, where no query looks.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from torch import Tensor
 
 from .calling import ModelCall, vocab_width
 from .grouping import chunks, grouped
+from .long_rope import split_at_switch, switch_length
 from .masks import MaskPlan
 from .parameters import active_parameters
 from .places import Places
@@ -23,6 +24,12 @@ from .runner import CausalRunner, Feed
 from .slot_cache import SlotCache, Window
 
 _WORTH_COPYING = 16  # tokens; a shorter prefix is read again
+# tokens that could be read in the time a call takes for being a call
+_CALL_COST = {"cpu": 32}
+_CALL_COST_ELSEWHERE = 256
+
+# logits and hidden states of one row's wanted positions
+_Read = tuple[Tensor, Tensor | None]
 
 
 class SlotRunner(CausalRunner):
@@ -32,10 +39,10 @@ class SlotRunner(CausalRunner):
     :param slots: sequences held at once.
     :param plan: the masks its layers want.
     :param autocast: type of mixed precision, None for none.
+    :param bytes_per_token: of cache, in one slot; 0 where nobody knows.
     """
 
     kind = "slots"
-    reason = ""
 
     def __init__(
         self,
@@ -43,21 +50,26 @@ class SlotRunner(CausalRunner):
         slots: int,
         plan: MaskPlan,
         autocast: torch.dtype | None = None,
+        bytes_per_token: int = 0,
     ) -> None:
         self._call = ModelCall(model, autocast)
         self._plan = plan
         self._places = Places(slots)
         self._cache = SlotCache(slots)
         self._dtype = autocast or model.dtype
+        self._switch = switch_length(model.config.get_text_config())
+        self._far = [False] * slots  # whose keys are those of a text beyond the switch
         self.vocab_size = vocab_width(model)
         self.device = model.device
         self.parameters = active_parameters(model)
         self.forwards = 0
+        self._bytes_per_token = bytes_per_token
+        self._call_cost = _CALL_COST.get(self.device.type, _CALL_COST_ELSEWHERE)
 
     @property
     def bytes_per_token(self) -> int:
-        """Bytes of cache that one token of one sequence takes (after a forward)."""
-        return self._cache.bytes_per_token()
+        """Bytes of cache that one token of one sequence takes."""
+        return self._cache.bytes_per_token() or self._bytes_per_token
 
     @torch.inference_mode()
     def acquire(self, tokens: Sequence[int]) -> tuple[int, int]:
@@ -66,7 +78,8 @@ class SlotRunner(CausalRunner):
         slot, kept = choice.slot, choice.kept
         self._places.cut(slot, kept)
         if choice.donor is not None and choice.shared - kept >= _WORTH_COPYING:
-            self._cache.copy(choice.donor, slot, kept, choice.shared)
+            self._cache.copy(choice.donor, slot, choice.shared)
+            self._far[slot] = self._far[choice.donor]
             self._places.append(slot, tokens[kept : choice.shared])
             kept = choice.shared
         return slot, kept
@@ -85,47 +98,70 @@ class SlotRunner(CausalRunner):
 
     def forward(self, feeds: Sequence[Feed]) -> Tensor:
         """Append tokens and read them; see :class:`CausalRunner`."""
+        self._places.check(feeds)
         self._call.want_hidden = self.want_hidden
-        logits: dict[int, Tensor] = {}
-        hidden: dict[int, Tensor] = {}
+        reads: list[list[_Read]] = []
         last: list[Feed] = []
         for feed in feeds:
-            *first, rest = chunks(feed)
-            for part in first:
-                self._read([part])
+            first, rest = self._begun(feed)
+            reads.append(first)
             last.append(rest)
-        for group in grouped([len(feed.tokens) for feed in last]):
-            rows = self._read([last[i] for i in group])
-            for i, (row_logits, row_hidden) in zip(group, rows, strict=True):
-                logits[i] = row_logits
-                if row_hidden is not None:
-                    hidden[i] = row_hidden
-        order = range(len(feeds))
+        for group in self._groups(last):
+            for i, read in zip(
+                group, self._read([last[i] for i in group]), strict=True
+            ):
+                reads[i].append(read)
+        flat = [read for parts in reads for read in parts]
         if self.want_hidden:
-            self.last_hidden = torch.cat(
-                [h for i in order if (h := hidden[i]) is not None]
-            )
-        return torch.cat([logits[i] for i in order])
+            self.last_hidden = torch.cat([h for _, h in flat if h is not None])
+        return torch.cat([logits for logits, _ in flat])
 
-    def _read(self, feeds: Sequence[Feed]) -> list[tuple[Tensor, Tensor | None]]:
+    def _begun(self, feed: Feed) -> tuple[list[_Read], Feed]:
+        """Read what of a feed cannot share a call; return that, and the last part."""
+        reads: list[_Read] = []
+        *near, feed = split_at_switch(feed, self.length(feed.slot), self._switch)
+        for part in near:
+            first, rest = self._begun(part)
+            reads += [*first, self._read([rest])[0]]
+        feed = self._settled(feed)
+        # the first part of a long text would be read as a short text
+        *first_parts, last = [feed] if self._far[feed.slot] else chunks(feed)
+        reads += [self._read([part])[0] for part in first_parts]
+        return reads, last
+
+    def _settled(self, feed: Feed) -> Feed:
+        """Return the feed, from the first token on where the keys held do not fit."""
+        if self._switch is None:
+            return feed
+        held = self._places.held[feed.slot]
+        far = len(held) + len(feed.tokens) > self._switch
+        if far != self._far[feed.slot]:
+            feed = Feed(feed.slot, [*held, *feed.tokens], feed.wanted)
+            self._places.cut(feed.slot, 0)
+            self._far[feed.slot] = far
+        return feed
+
+    def _groups(self, feeds: Sequence[Feed]) -> list[list[int]]:
+        """Split feeds into calls; each call's rows in the order of their slots."""
+        groups = []
+        for far in (False, True):
+            rows = [i for i, feed in enumerate(feeds) if self._far[feed.slot] == far]
+            lengths = [len(feeds[i].tokens) for i in rows]
+            for group in grouped(lengths, self._call_cost):
+                chosen = [rows[k] for k in group]
+                groups.append(sorted(chosen, key=lambda i: feeds[i].slot))
+        return groups
+
+    def _read(self, feeds: Sequence[Feed]) -> list[_Read]:
         """Read one padded call; return each row's wanted logits and hidden states."""
-        width = max(len(feed.tokens) for feed in feeds)
-        wanted = max(feed.wanted for feed in feeds)
-        ids, positions, live = self._layout(feeds, width)
-        slots = [feed.slot for feed in feeds]
-        self._cache.open(
-            Window(
-                torch.tensor(slots, device=self.device),
-                positions,
-                live,
-                slots == list(range(len(slots))),
-            )
-        )
+        wanted = max(1, *(feed.wanted for feed in feeds))
+        ids, positions, window = self._layout(feeds)
+        self._cache.open(window)
         logits, hidden = self._call(
             ids,
             wanted,
             position_ids=positions,
-            attention_mask=self._plan.masks(positions, live, self._dtype),
+            attention_mask=self._plan.masks(positions, window.live, self._dtype),
             past_key_values=self._cache,
             use_cache=True,
         )
@@ -133,26 +169,27 @@ class SlotRunner(CausalRunner):
         logits = logits.to(self.device)
         for feed in feeds:
             self._places.append(feed.slot, feed.tokens)
-        return [
-            (
-                logits[i, wanted - feed.wanted :],
-                None if hidden is None else hidden[i, wanted - feed.wanted :],
-            )
-            for i, feed in enumerate(feeds)
-        ]
+        starts = [wanted - feed.wanted for feed in feeds]
+        if hidden is None:
+            return [(logits[i, a:], None) for i, a in enumerate(starts)]
+        hidden = hidden.to(self.device)
+        return [(logits[i, a:], hidden[i, a:]) for i, a in enumerate(starts)]
 
-    def _layout(self, feeds: Sequence[Feed], width: int) -> tuple[Tensor, Tensor, int]:
-        ids, positions = [], []
-        live = 0
+    def _layout(self, feeds: Sequence[Feed]) -> tuple[Tensor, Tensor, Window]:
+        """Return token ids and positions ``[B, T]``, and where their keys go."""
+        width = max(len(feed.tokens) for feed in feeds)
+        ids, positions, places = [], [], []
+        live = room = 0
         for feed in feeds:
             start = self.length(feed.slot)
             end = start + len(feed.tokens)
             padding = width - len(feed.tokens)
             ids.append([0] * padding + list(feed.tokens))
-            positions.append([*range(end, end + padding), *range(start, end)])
-            live = max(live, end + padding)
-        return (
-            torch.tensor(ids, device=self.device),
-            torch.tensor(positions, device=self.device),
-            live,
-        )
+            positions.append([0] * padding + list(range(start, end)))
+            places.append([*range(end, end + padding), *range(start, end)])
+            live, room = max(live, end), max(room, end + padding)
+        tensors = [
+            torch.tensor(x, device=self.device) for x in (ids, positions, places)
+        ]
+        window = Window([feed.slot for feed in feeds], tensors[2], live, room)
+        return tensors[0], tensors[1], window

@@ -41,13 +41,12 @@ class TableRunner(CausalRunner):
 
     def forward(self, feeds: Sequence[Feed]) -> Tensor:
         """Append tokens and look their rows up; see :class:`CausalRunner`."""
+        self._places.check(feeds)
         self.forwards += 1
         last: list[int] = []
         for feed in feeds:
-            if not 1 <= feed.wanted <= len(feed.tokens):
-                raise RuntimeError(
-                    f"{feed.wanted} logits wanted of {len(feed.tokens)} tokens"
-                )
+            if not all(0 <= token < len(self._logits) for token in feed.tokens):
+                raise RuntimeError(f"{feed.tokens!r} are not all ids of the table")
             self._places.append(feed.slot, feed.tokens)
             self.tokens_read += len(feed.tokens)
             last.extend(feed.tokens[len(feed.tokens) - feed.wanted :])

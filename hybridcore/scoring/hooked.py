@@ -46,14 +46,16 @@ class HookedScorer:
         """
         window = min(self._slm.max_length, self._llm.max_length)
         work = passages(self._requests, range(len(self._requests)), window)
-        small = read(self._slm, work, self._batch_size)
         large = read(self._llm, work, self._batch_size)
-        for slm_page, llm_page in zip(small, large, strict=True):
+        for slm_page in read(self._slm, work, self._batch_size):
+            llm_page = next(large)
             self._ledger.count_read("slm", slm_page.passages)
             self._ledger.count_read("llm", llm_page.passages)
             yield from self._page(slm_page, llm_page)
             if self.declined:
                 return
+            # let go of the logits before the next forwards make new ones
+            del slm_page, llm_page
 
     def _page(self, slm_page: Page, llm_page: Page) -> Iterator[tuple[int, Score]]:
         owners = [

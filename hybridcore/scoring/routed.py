@@ -85,12 +85,14 @@ class RoutedScorer:
         """Walk the page; requests that differ in the last token share a trail."""
         shared: dict[tuple[int, int], Trail] = {}
         trails = {}
-        for index, rows in page.members():
-            size = len(self._requests[index].continuation)
-            own = rows[-size:]
-            if (own[0], size) not in shared:
-                shared[own[0], size] = self._trail(index, own)
-            trails[index] = shared[own[0], size]
+        for number, (passage, rows) in enumerate(
+            zip(page.passages, page.rows, strict=True)
+        ):
+            for index in passage.members:
+                size = len(self._requests[index].continuation)
+                if (number, size) not in shared:
+                    shared[number, size] = self._trail(index, rows[-size:])
+                trails[index] = shared[number, size]
         self._router.settle(list(shared.values()), page)
         return trails
 

@@ -1,163 +1,180 @@
-"""The slot runner gives what recomputing gives, whatever is done to the rows."""
-
-import random
+"""What runners promise beside their logits: slots, prefixes, calls, hidden states."""
 
 import pytest
 import torch
 
-from hybridcore.conformance.tiny import TINY, tiny_model
 from hybridcore.models import grouping, slots
 from hybridcore.models.probe import choose_runner
 from hybridcore.models.recompute import RecomputeRunner
 from hybridcore.models.runner import Feed
+from hybridcore.models.slot_cache import GROWTH
+from hybridcore.models.table import TableRunner
 
-UNSLOTTED = {"bloom", "mamba", "gpt_neo"}
-SLOTTED = sorted(set(TINY) - UNSLOTTED)
-
-
-def play(fast, slow, seed, turns=25):
-    """Random ragged reads of random subsets, junk, roll-backs, new sequences."""
-    rng = random.Random(seed)
-    live, worst, scale = {}, 0.0, 0.0
-    for _ in range(turns):
-        while len(live) < 3:
-            prompt = [rng.randrange(3, 60) for _ in range(rng.randrange(2, 14))]
-            a, kept = fast.acquire(prompt)
-            b, _ = slow.acquire(prompt)
-            live[a] = b
-            if kept:
-                slow.forward([Feed(b, prompt[:kept])])
-            first = [Feed(a, prompt[kept:], 1)], [Feed(b, prompt[kept:], 1)]
-            worst, scale = compare(fast, slow, first, worst, scale)
-        feeds = []
-        for slot in rng.sample(sorted(live), rng.randrange(1, 4)):
-            tokens = [rng.randrange(3, 60) for _ in range(rng.randrange(1, 6))]
-            feeds.append((slot, tokens, rng.randrange(1, len(tokens) + 1)))
-        pair = (
-            [Feed(s, t, w) for s, t, w in feeds],
-            [Feed(live[s], t, w) for s, t, w in feeds],
-        )
-        worst, scale = compare(fast, slow, pair, worst, scale)
-        for slot, tokens, _ in feeds:
-            length = fast.length(slot) - rng.randrange(len(tokens) + 1)
-            fast.rollback(slot, length)
-            slow.rollback(live[slot], length)
-        if rng.random() < 0.2:
-            slot = rng.choice(sorted(live))
-            fast.release(slot)
-            slow.release(live.pop(slot))
-    return worst, scale
+RUNNERS = {
+    "slots": lambda model, slots: choose_runner(model, slots),
+    "recompute": lambda model, slots: RecomputeRunner(model, slots),
+    "table": lambda model, slots: TableRunner(torch.eye(64), slots),
+}
 
 
-def compare(fast, slow, feeds, worst, scale):
-    a, b = fast.forward(feeds[0]), slow.forward(feeds[1])
-    assert a.shape == b.shape
-    assert a.dtype == torch.float32
-    return max(worst, (a - b).abs().max().item()), max(scale, b.abs().max().item())
+@pytest.fixture(params=RUNNERS)
+def make(request, tiny):
+    return lambda slots: RUNNERS[request.param](tiny("llama"), slots)
 
 
-@pytest.mark.parametrize("kind", SLOTTED)
-def test_slots_against_recompute(kind):
-    model = tiny_model(kind)
-    fast = choose_runner(model, 3)
-    assert fast.kind == "slots", fast.reason
-    worst, scale = play(fast, RecomputeRunner(model, 3), seed=1)
-    assert worst < 2e-4 * max(1.0, scale), f"off by {worst} at scale {scale}"
+def read(runner, slot, tokens, wanted=1):
+    return runner.forward([Feed(slot, tokens, wanted)])
 
 
-def test_slots_in_any_order_and_many_rows():
-    model = tiny_model("llama")
+def whole(model, tokens, wanted):
+    runner = RecomputeRunner(model, 1)
+    return read(runner, runner.acquire(tokens)[0], tokens, wanted)
+
+
+def test_slots_run_out(make):
+    runner = make(1)
+    runner.acquire([1])
+    with pytest.raises(RuntimeError) as error:
+        runner.acquire([2])
+    assert str(error.value) == "all 1 slots are taken"
+
+
+def test_what_no_engine_should_do(make):
+    runner = make(2)
+    slot, _ = runner.acquire([5, 6])
+    for feeds, message in [
+        ([Feed(slot, [5]), Feed(slot, [6])], f"a slot is fed twice: [{slot}, {slot}]"),
+        ([Feed(1 - slot, [5])], f"slot {1 - slot} is not taken"),
+        ([Feed(slot, [5], 2)], "2 logits wanted of 1 tokens"),
+        ([Feed(slot, [], 0)], "0 logits wanted of 0 tokens"),
+    ]:
+        with pytest.raises(RuntimeError) as error:
+            runner.forward(feeds)
+        assert str(error.value) == message
+        assert runner.length(slot) == 0
+    with pytest.raises(RuntimeError) as error:
+        runner.rollback(slot, 3)
+    assert str(error.value) == f"slot {slot} holds 0 tokens, not 3"
+    runner.release(slot)
+    with pytest.raises(RuntimeError) as error:
+        runner.release(slot)
+    assert str(error.value) == f"slot {slot} is not taken"
+
+
+def test_at_least_one_token_is_left_to_read(make):
+    runner = make(2)
+    slot, _ = runner.acquire([5, 6, 7])
+    read(runner, slot, [5, 6, 7])
+    runner.release(slot)
+    slot, kept = runner.acquire([5, 6, 7])
+    assert kept <= 2
+    assert runner.length(slot) == kept
+
+
+def test_a_table_holds_its_own_ids_only():
+    runner = TableRunner(torch.eye(4), 1)
+    runner.acquire([1])
+    for bad in (4, -1):
+        with pytest.raises(RuntimeError):
+            read(runner, 0, [bad])
+    logits = read(runner, 0, [3, 1], 2)
+    assert logits.tolist() == [[0, 0, 0, 1], [0, 1, 0, 0]]
+
+
+def test_feeds_in_any_order(tiny):
+    """Logits come in the order of the feeds, whether slots are neighbours or not."""
+    model = tiny("llama")
     fast, slow = choose_runner(model, 6), RecomputeRunner(model, 6)
-    prompts = [[5, 6, 7], [8], [9, 10], [11, 12, 13, 14]]
-    for prompt in prompts:
-        assert fast.acquire(prompt)[0] == slow.acquire(prompt)[0]
-    order = [3, 0, 2, 1]
-    feeds = [Feed(i, prompts[i], 1) for i in order]
-    torch.testing.assert_close(fast.forward(feeds), slow.forward(feeds))
+    for slot in range(6):
+        assert fast.acquire([5])[0] == slow.acquire([5])[0] == slot
+    for order in ([3, 0, 2, 1], [4, 3, 5], [5, 0, 2]):
+        feeds = [Feed(i, [5 + i] * (1 + i % 3), 1 + i % 2 * (i % 3)) for i in order]
+        torch.testing.assert_close(fast.forward(feeds), slow.forward(feeds))
 
 
 @pytest.mark.parametrize("kind", ["llama", "mistral", "gemma3"])
-def test_prefixes_are_reused_and_copied(kind, monkeypatch):
+def test_prefixes_are_reused_and_copied(kind, tiny, monkeypatch):
     monkeypatch.setattr(slots, "_WORTH_COPYING", 4)
-    model = tiny_model(kind)
+    model = tiny(kind)
     fast = choose_runner(model, 3)
     prefix = list(range(3, 30))
     first, kept = fast.acquire([*prefix, 31])
     assert kept == 0
-    fast.forward([Feed(first, [*prefix, 31])])
+    read(fast, first, [*prefix, 31])
     # the first is taken: its keys are copied
     second, kept = fast.acquire([*prefix, 40, 41])
     assert second != first
     assert kept == len(prefix)
-    expected = RecomputeRunner(model, 1)
-    slot, _ = expected.acquire([1])
-    copied = fast.forward([Feed(second, [40, 41], 2)])
-    whole = expected.forward([Feed(slot, [*prefix, 40, 41], 2)])
-    torch.testing.assert_close(copied, whole, rtol=1e-4, atol=1e-4)
+    copied = read(fast, second, [40, 41], 2)
+    expected = whole(model, [*prefix, 40, 41], 2)
+    torch.testing.assert_close(copied, expected, rtol=1e-4, atol=1e-4)
     # a free slot that holds it is rolled back to it, never read again
     fast.release(first)
     again, kept = fast.acquire([*prefix, 31])
     assert (again, kept) == (first, len(prefix))
-    expected.rollback(slot, 0)
-    reused = fast.forward([Feed(again, [31])])
-    whole = expected.forward([Feed(slot, [*prefix, 31])])
-    torch.testing.assert_close(reused, whole, rtol=1e-4, atol=1e-4)
+    expected = whole(model, [*prefix, 31], 1)
+    torch.testing.assert_close(read(fast, again, [31]), expected, rtol=1e-4, atol=1e-4)
 
 
-def test_at_least_one_token_is_left_to_read():
-    runner = choose_runner(tiny_model("llama"), 2)
-    slot, _ = runner.acquire([5, 6, 7])
-    runner.forward([Feed(slot, [5, 6, 7])])
-    runner.release(slot)
-    assert runner.acquire([5, 6, 7])[1] == 2
+def test_a_few_tokens_are_not_copied(tiny):
+    fast = choose_runner(tiny("llama"), 2)
+    slot, _ = fast.acquire(list(range(20)))
+    read(fast, slot, list(range(20)))
+    assert fast.acquire([*range(15), 40])[1] == 0
 
 
-def test_long_and_short_reads_are_split_into_calls():
-    assert grouping.grouped([1000, 1, 1, 2]) == [[0], [1, 2, 3]]
-    assert grouping.grouped([5, 1, 3]) == [[0, 1, 2]]
-    assert grouping.grouped([4096, 4096]) == [[0], [1]]
-    parts = grouping.chunks(Feed(0, list(range(5000)), 3))
-    assert [len(p.tokens) for p in parts] == [4096, 904]
-    assert [t for p in parts for t in p.tokens] == list(range(5000))
-    assert parts[-1].wanted == 3
+def test_the_cache_grows_by_blocks_and_keeps_what_it_holds(tiny):
+    model = tiny("qwen3")
+    fast = choose_runner(model, 2)
+    slot, _ = fast.acquire([5])
+    tokens = [3 + i * 7 % 50 for i in range(GROWTH + 9)]
+    read(fast, slot, tokens[: GROWTH - 2])
+    assert fast._cache.layers[0].keys.shape == (2, 2, GROWTH, 8)
+    got = read(fast, slot, tokens[GROWTH - 2 :], 3)
+    assert fast._cache.layers[0].keys.shape == (2, 2, 2 * GROWTH, 8)
+    torch.testing.assert_close(got, whole(model, tokens, 3), rtol=1e-4, atol=1e-4)
 
 
-@pytest.mark.parametrize("length", [4097, 4098, 8192, 8193])
-def test_chunks_leave_room_for_the_wanted_logits(length):
-    parts = grouping.chunks(Feed(0, list(range(length)), 5))
-    assert [t for p in parts for t in p.tokens] == list(range(length))
-    assert all(1 <= len(p.tokens) <= 4096 for p in parts)
-    assert len(parts[-1].tokens) >= 5
-
-
-def test_a_read_in_chunks_gives_the_same_logits(monkeypatch):
-    model = tiny_model("mistral")
-    whole = choose_runner(model, 1)
+def test_long_reads_are_cut_into_calls(tiny, monkeypatch):
+    model = tiny("mistral")
     tokens = [3 + i % 50 for i in range(90)]
-    slot, _ = whole.acquire(tokens)
-    expected = whole.forward([Feed(slot, tokens, 3)])
     monkeypatch.setattr(grouping, "CALL_TOKENS", 16)
-    parts = choose_runner(model, 1)
-    slot, _ = parts.acquire(tokens)
-    got = parts.forward([Feed(slot, tokens, 3)])
-    assert parts.forwards == 6
-    torch.testing.assert_close(got, expected, rtol=1e-4, atol=1e-4)
+    for wanted in (3, 10, 40, 90):
+        runner = choose_runner(model, 1)
+        slot, _ = runner.acquire(tokens)
+        got = read(runner, slot, tokens, wanted)
+        assert runner.forwards == 6
+        expected = whole(model, tokens, wanted)
+        torch.testing.assert_close(got, expected, rtol=1e-4, atol=1e-4)
 
 
-def test_hidden_states_of_wanted_positions():
-    model = tiny_model("llama")
+def test_bytes_of_a_token_are_known_before_the_first_read(tiny):
+    runner = choose_runner(tiny("llama"), 2)
+    # three layers, keys and values, two heads of eight, four bytes each
+    assert runner.bytes_per_token == 3 * 2 * 2 * 8 * 4
+    assert choose_runner(tiny("deepseek_v3"), 2).bytes_per_token > 0
+
+
+@pytest.mark.parametrize("kind", ["llama", "gemma2", "gpt2"])
+def test_hidden_states_of_wanted_positions(kind, tiny):
+    model = tiny(kind)
     fast, slow = choose_runner(model, 2), RecomputeRunner(model, 2)
     for runner in (fast, slow):
         runner.want_hidden = True
         runner.acquire([1])
         runner.acquire([2])
         runner.forward([Feed(0, [5, 6, 7], 2), Feed(1, [8], 1)])
-        assert runner.last_hidden.shape == (3, 32)
+    with torch.inference_mode():
+        states = model(torch.tensor([[5, 6, 7]]), output_hidden_states=True)
+    assert slow.last_hidden.shape == (3, 32)
     torch.testing.assert_close(fast.last_hidden, slow.last_hidden)
+    torch.testing.assert_close(slow.last_hidden[:2], states.hidden_states[-1][0, -2:])
 
 
-def test_taken_slots_run_out():
-    runner = choose_runner(tiny_model("llama"), 1)
-    runner.acquire([1])
-    with pytest.raises(RuntimeError, match="all 1 slots are taken"):
-        runner.acquire([2])
+def test_logits_may_be_changed_in_place(tiny):
+    """They are no inference tensors: whoever gets them may rule tokens out."""
+    runner = choose_runner(tiny("llama"), 1)
+    slot, _ = runner.acquire([5])
+    logits = read(runner, slot, [5, 6])
+    logits[:, 3] = -torch.inf
+    assert not logits.is_inference()

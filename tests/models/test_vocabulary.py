@@ -33,7 +33,7 @@ def test_equal_ones_pass_whatever_ends_them():
         ),
         (tokenizer([*LETTERS, "zz"]), "token 'zz' is 39 for the SLM, None for the LLM"),
         (tokenizer(bos_token="a"), "bos_token_id is 3 for the SLM, 0 for the LLM"),
-        (tokenizer(split=False), "'The quick brown fox"),
+        (tokenizer(split=False), "= ?' begins with [2] for the SLM, ["),
     ],
 )
 def test_the_first_difference_is_named(other, message):
@@ -45,3 +45,41 @@ def test_the_first_difference_is_named(other, message):
 
 def test_real_size_is_beyond_the_largest_id():
     assert real_size(tokenizer()) == len(LETTERS)
+
+
+class Gaps:
+    """A tokenizer some of whose ids stand for nothing."""
+
+    def get_vocab(self):
+        return {"a": 0, "b": 7}
+
+
+def test_real_size_counts_gaps():
+    assert real_size(Gaps()) == 8
+
+
+class Recased:
+    """The same vocabulary, another normaliser."""
+
+    def __init__(self, inner):
+        self.inner = inner
+
+    def __getattr__(self, name):
+        return getattr(self.inner, name)
+
+    def encode(self, text, **kwargs):
+        return self.inner.encode(text.lower(), **kwargs)
+
+
+def test_other_rules_are_found_by_probe_texts():
+    with pytest.raises(VocabularyError) as error:
+        compare_tokenizers(Recased(tokenizer()), tokenizer())
+    # T is a word of its own for the one and unknown to the other
+    assert "'The quick brown fox, 12345 + 67.8 = ?' begins with [22]" in str(
+        error.value
+    )
+
+
+def test_a_tokenizer_is_its_own_equal():
+    shared = object()
+    compare_tokenizers(shared, shared)

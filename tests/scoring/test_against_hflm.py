@@ -83,6 +83,8 @@ def test_a_continuation_cut_at_two_points_is_read_once_and_scored_twice(large):
 
 def test_batches_are_those_of_hflm(large, monkeypatch):
     requests = [r for r in mixed_requests() if len(r.continuation) > 1]
+    # of equal lengths, in an order that sorting must change
+    requests += [ScoreRequest((9 - i, 3), (2, 50 - i)) for i in range(9)]
     model = as_scoring(large)
     scores(requests, llm=model, batch_size=4)
     lm = hflm(large, batch_size=4, logits_cache=True)
@@ -120,37 +122,6 @@ def test_types_are_those_of_hflm_in_bfloat16(softmax_dtype):
     found = scores(requests, llm=llm, batch_size=1)
     # one request at a time rounds alike: the same bits
     assert_same(found, reference(lm, requests), tolerance=0.0)
-
-
-def test_last_logits_alone_are_enough(large):
-    requests = mixed_requests()
-    kept = []
-
-    def forward_last(ids, count):
-        kept.append(count < ids.shape[1])
-        with torch.no_grad():
-            return large(ids, logits_to_keep=count).logits
-
-    found = scores(requests, llm=as_scoring(large, forward_last=forward_last))
-    whole = scores(requests, llm=as_scoring(large))
-    assert any(kept)
-    assert [a.log_likelihood for a in found] == pytest.approx(
-        [a.log_likelihood for a in whole], abs=3e-5
-    )
-
-
-def test_virtual_tokens_in_front_are_passed_over(large):
-    requests = mixed_requests()
-    model = as_scoring(large)
-
-    def forward(ids):
-        logits = model.forward(ids)
-        return torch.cat([torch.zeros_like(logits[:, :3]), logits], dim=1)
-
-    found = scores(requests, llm=as_scoring(large))
-    padded = as_scoring(large)
-    padded = type(padded)(forward, padded.vocab_size, WINDOW, padded.device)
-    assert scores(requests, llm=padded) == found
 
 
 class Lossless(Strategy):

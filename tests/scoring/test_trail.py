@@ -107,7 +107,7 @@ def test_the_law_sums_to_one(strategy):
 
 @pytest.mark.parametrize("strategy", STRATEGIES, ids=lambda s: type(s).__name__)
 def test_the_law_is_how_often_decoding_says_it(strategy):
-    answers = decoded(strategy, tokens=2, count=6 * 2000)
+    answers = decoded(strategy, tokens=2, count=6 * 1000)
     texts = list(itertools.product(range(SIZE), repeat=2))
     requests = [ScoreRequest((c,), text) for c in range(SIZE) for text in texts]
     q, p = tables()
@@ -116,11 +116,11 @@ def test_the_law_is_how_often_decoding_says_it(strategy):
     for answer in answers:
         counts[tuple(answer.request.prompt), answer.tokens] += 1
     apart = sum(
-        abs(math.exp(score.log_likelihood) - counts[r.context, r.continuation] / 2000)
+        abs(math.exp(score.log_likelihood) - counts[r.context, r.continuation] / 1000)
         for score, r in zip(found, requests, strict=True)
     )
-    # mean total variation; 36 outcomes and 2,000 draws make about 0.05 of noise
-    assert apart / 2 / SIZE < 0.075
+    # mean total variation; 36 outcomes and 1,000 draws make about 0.06 of noise
+    assert apart / 2 / SIZE < 0.1
 
 
 def test_a_verdict_is_made_few_times():
