@@ -72,7 +72,10 @@ def causality_error(slow: CausalRunner) -> float:
 
 
 def errors(found: Tensor, expected: Tensor) -> Tensor:
-    """Return the error of each of ``[N, V]`` logits, in spreads; NaN stays NaN."""
+    """Return the error of each of ``[N, V]`` logits, in spreads.
+
+    NaN where one is infinite or NaN and the other is not.
+    """
     same = (found == expected) & torch.isinf(found)  # -inf where both rule a token out
     difference = (found - expected).masked_fill(same, 0.0).double()
     kept = expected.masked_fill(same, 0.0).double()

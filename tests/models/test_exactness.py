@@ -158,6 +158,20 @@ def test_texts_that_outgrow_their_rotary_embedding(tiny):
     assert play.worst < EXACT
 
 
+def test_a_draft_beyond_the_switch_changes_nothing_before_it(tiny):
+    """Logits of one read are those of reading token by token, in both runners."""
+    model = tiny("phi3_longrope")
+    tokens = [3 + i * 11 % 50 for i in range(28)]
+    expected = RecomputeRunner(model, 1)
+    slot, _ = expected.acquire(tokens)
+    single = [expected.forward([Feed(slot, [token])]) for token in tokens]
+    for runner in (choose_runner(model, 1), RecomputeRunner(model, 1)):
+        slot, _ = runner.acquire(tokens)
+        runner.forward([Feed(slot, tokens[:20])])
+        found = runner.forward([Feed(slot, tokens[20:], 8)])
+        assert errors(found, torch.cat(single[20:])).max() < EXACT
+
+
 def test_a_copied_prefix_keeps_its_rotary_embedding(tiny):
     play = Play(tiny("phi3_longrope"), seed=5)
     long = play.tokens(40)

@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from transformers import LlamaConfig
 
 from hybridcore.conformance.tiny import tiny_model
 from hybridcore.models.parameters import active_parameters
@@ -42,6 +43,21 @@ def test_experts_without_a_share_count_whole():
     model = tiny_model("mixtral")
     model.config.num_experts_per_tok = 0
     assert active_parameters(model) == total(model)
+
+
+class Stacked(torch.nn.Module):
+    """Four experts in one tensor of another name, as JetMoe has them."""
+
+    def __init__(self):
+        super().__init__()
+        self.input_linear = torch.nn.Parameter(torch.zeros(4, 3, 2))
+        self.norm = torch.nn.Parameter(torch.zeros(7))
+        self.config = LlamaConfig()
+        self.config.num_local_experts, self.config.num_experts_per_tok = 4, 1
+
+
+def test_experts_are_known_by_their_shape():
+    assert active_parameters(Stacked()) == 3 * 2 + 7
 
 
 class Packed(torch.nn.Module):

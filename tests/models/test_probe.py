@@ -1,6 +1,7 @@
 """The probe trusts what a model computes, not what it is called."""
 
 import logging
+import math
 
 import pytest
 import torch
@@ -16,6 +17,7 @@ from hybridcore.errors import ModelError
 from hybridcore.models import masks, probe
 from hybridcore.models.calling import ModelCall
 from hybridcore.models.runner import Feed
+from hybridcore.models.trial import errors
 
 UNSLOTTED = {
     "bloom": "its forward takes no position_ids",
@@ -114,6 +116,42 @@ def test_a_window_that_the_probe_shortened_is_itself_again():
     model = tiny_model("mistral", sliding_window=200)
     assert probe.choose_runner(model, 2).kind == "slots"
     assert model.config.sliding_window == 200
+
+
+@pytest.mark.parametrize(
+    ("dtype", "off", "by", "noise", "kind"),
+    [
+        (torch.float32, 1, 0.01, 0.0, "recompute"),
+        (torch.float32, 1, 0.001, 0.0, "slots"),
+        # rounding is let pass, an expert that turns over here and there too
+        (torch.bfloat16, 20, 0.04, 0.0, "slots"),
+        (torch.bfloat16, 4, 0.9, 0.0, "slots"),
+        (torch.bfloat16, 8, 0.9, 0.0, "recompute"),
+        (torch.float16, 20, 0.04, 0.0, "recompute"),
+        # a model that rounds coarsely is given more, but not everything
+        (torch.float16, 20, 0.04, 0.015, "slots"),
+        (torch.float16, 20, 0.2, 0.2, "recompute"),
+        (torch.float32, 1, math.nan, 0.0, "recompute"),
+        (torch.float32, 1, 0.0, math.nan, "slots"),
+    ],
+)
+def test_what_counts_as_equal(dtype, off, by, noise, kind, monkeypatch):
+    found = torch.zeros(20, dtype=torch.float64)
+    found[:off] = by
+    monkeypatch.setattr(probe, "short_trial", lambda fast, slow: found)
+    monkeypatch.setattr(probe, "causality_error", lambda slow: noise)
+    assert probe.choose_runner(tiny_model("llama").to(dtype), 1).kind == kind
+
+
+def test_errors_are_in_spreads():
+    expected = torch.tensor([[0.0, 2.0, -torch.inf], [1.0, 3.0, 5.0]])
+    found = expected.clone()
+    assert errors(found, expected).tolist() == [0.0, 0.0]
+    found[1] += 0.2
+    assert errors(found, expected)[1].item() == pytest.approx(0.1)
+    found[0, 2] = 0.0
+    # ruled out by one alone: no number, which passes for no match
+    assert math.isnan(errors(found, expected)[0].item())
 
 
 # --- what is right is kept

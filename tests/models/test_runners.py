@@ -1,5 +1,7 @@
 """What runners promise beside their logits: slots, prefixes, calls, hidden states."""
 
+import functools
+
 import pytest
 import torch
 
@@ -7,7 +9,7 @@ from hybridcore.models import grouping, slots
 from hybridcore.models.probe import choose_runner
 from hybridcore.models.recompute import RecomputeRunner
 from hybridcore.models.runner import Feed
-from hybridcore.models.slot_cache import GROWTH
+from hybridcore.models.slot_cache import GROWTH, SlotLayer
 from hybridcore.models.table import TableRunner
 
 RUNNERS = {
@@ -169,6 +171,49 @@ def test_hidden_states_of_wanted_positions(kind, tiny):
     assert slow.last_hidden.shape == (3, 32)
     torch.testing.assert_close(fast.last_hidden, slow.last_hidden)
     torch.testing.assert_close(slow.last_hidden[:2], states.hidden_states[-1][0, -2:])
+
+
+def test_neighbours_are_read_in_place(tiny, monkeypatch):
+    """Only rows that are no run of slots cost a copy of their keys."""
+    runner = choose_runner(tiny("llama"), 4)
+    for _ in range(4):
+        runner.acquire([5])
+    seen = []
+    update = SlotLayer.update
+
+    def spied(self, *args, **kwargs):
+        keys, values = update(self, *args, **kwargs)
+        own = self.keys.untyped_storage().data_ptr()
+        seen.append(keys.untyped_storage().data_ptr() == own)
+        return keys, values
+
+    monkeypatch.setattr(SlotLayer, "update", spied)
+    for order, in_place in [([2, 1, 3], True), ([3], True), ([0, 2], False)]:
+        runner.forward([Feed(slot, [5]) for slot in order])
+        assert set(seen) == {in_place}
+        seen.clear()
+
+
+def test_recomputing_keeps_no_cache(tiny, monkeypatch):
+    model = tiny("llama")
+    runner = RecomputeRunner(model, 1)
+    given = []
+    monkeypatch.setattr(
+        type(model.model),
+        "forward",
+        spy(type(model.model).forward, given),
+    )
+    read(runner, runner.acquire([5])[0], [5])
+    assert [kwargs["use_cache"] for kwargs in given] == [False]
+
+
+def spy(function, given):
+    @functools.wraps(function)
+    def spied(*args, **kwargs):
+        given.append(kwargs)
+        return function(*args, **kwargs)
+
+    return spied
 
 
 def test_logits_may_be_changed_in_place(tiny):
