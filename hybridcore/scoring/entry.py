@@ -10,10 +10,8 @@ from ..errors import ArgumentError, StrategyError
 from .hooked import HookedScorer
 from .induced import LLM, SCORE, kind_of
 from .ledger import Ledger
-from .llm import score_llm
 from .request import Score, ScoreRequest, ScoringModel, check_requests
 from .routed import RoutedScorer
-from .routing import Router
 
 Scores = Iterator[tuple[int, Score]]
 
@@ -62,7 +60,7 @@ def _llm(
 ) -> Scores:
     check_requests(requests, llm.max_length)
     ledger = Ledger(requests, llm.max_length)
-    return score_llm(requests, llm, batch_size, ledger)
+    return RoutedScorer(requests, None, llm, None, batch_size, ledger).run()
 
 
 def _induced(
@@ -82,7 +80,7 @@ def _induced(
     ledger = Ledger(requests, window)
     if slm is not None and kind == SCORE:
         return _hooked(requests, slm, llm, dispatcher, batch_size, ledger)
-    return _routed(requests, slm, llm, dispatcher, batch_size, ledger)
+    return RoutedScorer(requests, slm, llm, dispatcher, batch_size, ledger).run()
 
 
 def _reader(
@@ -119,32 +117,11 @@ def _hooked(
     if not hooked.declined:
         return
     if kind_of(dispatcher.strategy, ignore_score=True) == LLM:
-        yield from score_llm(requests, llm, batch_size, ledger)
+        rest = RoutedScorer(requests, None, llm, None, batch_size, ledger)
     else:
         derived = _reader(slm, dispatcher, scored=False)
-        yield from _routed(requests, derived, llm, dispatcher, batch_size, ledger)
-
-
-def _routed(
-    requests: Sequence[ScoreRequest],
-    slm: ScoringModel | None,
-    llm: ScoringModel,
-    dispatcher: Dispatcher,
-    batch_size: int,
-    ledger: Ledger,
-) -> Scores:
-    width = llm.vocab_size if slm is None else min(slm.vocab_size, llm.vocab_size)
-    router = Router(dispatcher, width, llm.device)
-    scorer = RoutedScorer(
-        requests,
-        slm,
-        llm,
-        router,
-        batch_size,
-        ledger,
-        hidden="slm_hidden" in dispatcher.strategy.requires,
-    )
-    return scorer.run(range(len(requests)))
+        rest = RoutedScorer(requests, derived, llm, dispatcher, batch_size, ledger)
+    yield from rest.run()
 
 
 def _told(scores: Scores, progress: Callable[[int], object]) -> Scores:

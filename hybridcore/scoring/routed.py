@@ -1,4 +1,7 @@
-"""Scores by the law of a stateless trusting strategy: q, or p where it asks."""
+"""Scores by the law of a stateless trusting strategy: q, or p where it asks.
+
+Without an SLM and a strategy every position is the LLM's: this is ``scoring=llm``.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from ..dispatch import Dispatcher
 from .batched import Page, read
 from .gold import gold_scores
 from .ledger import Ledger
@@ -22,38 +26,47 @@ class Half:
     """What one model said of the tokens of one request that are its to score."""
 
     trail: Trail
-    values: Tensor
+    values: Tensor | None
     greedy: bool
 
 
 class RoutedScorer:
-    """The SLM reads every request, the LLM those that hold a position of its own."""
+    """The SLM reads every request, the LLM those that hold a position of its own.
+
+    :param slm: None where the LLM scores everything.
+    :param dispatcher: the strategy's hooks. None is ``scoring=llm``: type and width
+        of the softmax, order of the batches and padding are those of lm_eval's
+        HFLM, so that the numbers are.
+    """
 
     def __init__(
         self,
         requests: Sequence[ScoreRequest],
         slm: ScoringModel | None,
         llm: ScoringModel,
-        router: Router,
+        dispatcher: Dispatcher | None,
         batch_size: int,
         ledger: Ledger,
-        hidden: bool = False,
     ) -> None:
         self._requests = requests
         self._slm = slm
         self._llm = llm
-        self._router = router
         self._batch_size = batch_size
         self._ledger = ledger
-        self._hidden = hidden
         models = [llm] if slm is None else [slm, llm]
         self._max_length = min(model.max_length for model in models)
-        self._width = min(model.vocab_size for model in models)
+        self._width: int | None = None
+        self._router: Router | None = None
+        self._hidden = False
+        if dispatcher is not None:
+            self._width = min(model.vocab_size for model in models)
+            self._router = Router(dispatcher, self._width, llm.device)
+            self._hidden = "slm_hidden" in dispatcher.strategy.requires
 
-    def run(self, indices: Iterable[int]) -> Iterator[tuple[int, Score]]:
-        """Yield the scores of ``indices``, those without the LLM first."""
+    def run(self) -> Iterator[tuple[int, Score]]:
+        """Yield every score, those without the LLM first."""
         asked: dict[int, Half] = {}
-        for index, half in self._slm_halves(indices):
+        for index, half in self._slm_halves(range(len(self._requests))):
             if any(half.trail.from_llm):
                 asked[index] = half
             else:
@@ -70,9 +83,9 @@ class RoutedScorer:
     def _slm_halves(self, indices: Iterable[int]) -> Iterator[tuple[int, Half]]:
         if self._slm is None:
             trails = {i: self._trail(i, ()) for i in indices}
-            self._router.settle(list(trails.values()), None)
+            self._settle(list(trails.values()), None)
             for index, trail in trails.items():
-                yield index, Half(trail, torch.empty(0), True)
+                yield index, Half(trail, None, True)
             return
         work = passages(self._requests, indices, self._max_length)
         for page in read(self._slm, work, self._batch_size, self._hidden):
@@ -93,8 +106,15 @@ class RoutedScorer:
                 if (number, size) not in shared:
                     shared[number, size] = self._trail(index, rows[-size:])
                 trails[index] = shared[number, size]
-        self._router.settle(list(shared.values()), page)
+        self._settle(list(shared.values()), page)
         return trails
+
+    def _settle(self, trails: Sequence[Trail], page: Page | None) -> None:
+        if self._router is not None:
+            self._router.settle(trails, page)
+            return
+        for trail in trails:
+            trail.keep_all()
 
     def _trail(self, index: int, rows: Sequence[int]) -> Trail:
         request = self._requests[index]
@@ -119,15 +139,18 @@ class RoutedScorer:
         )
         parts = zip(torch.split(values, sizes), torch.split(hits, sizes), strict=True)
         for (index, _), (value, hit) in zip(page.members(), parts, strict=True):
-            yield index, Half(trails[index], value, bool(hit.all()))
+            said = value if len(value) else None
+            yield index, Half(trails[index], said, bool(hit.all()))
 
     def _score(self, index: int, *halves: Half) -> Score:
         trail = halves[0].trail
         tally = self._ledger[index]
         tally.scored_from_llm = sum(trail.from_llm)
         silent = all(signal is None for signal in trail.signals)
+        # an empty half must not decide the type that the other one is summed in
+        values = [half.values for half in halves if half.values is not None]
         return Score(
-            float(torch.cat([half.values for half in halves]).sum()),
+            float(torch.cat(values).sum()),
             all(half.greedy for half in halves),
             tally,
             tuple(trail.from_llm),
