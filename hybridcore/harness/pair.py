@@ -11,6 +11,8 @@ from ..errors import ModelError
 from ..models.calling import vocab_width
 from ..models.probe import choose_runner
 from ..models.runner import CausalRunner
+from ..models.tree_probe import choose_tree_reader
+from ..models.tree_reader import TreeReader
 from ..models.vocabulary import compare_tokenizers, real_size
 from .arguments import Arguments
 from .loading import CausalHFLM
@@ -34,6 +36,7 @@ class Pair:
         self._load_slm = load_slm
         self._slm: CausalHFLM | None = None
         self._runners: dict[Role, tuple[int, CausalRunner]] = {}
+        self._trees: dict[Role, TreeReader | None] = {}
         self._laws: dict[Role, GenerationLaws] = {}
 
     @property
@@ -75,6 +78,14 @@ class Pair:
             self._runners[role] = slots, runner
         return runner
 
+    def tree(self, member: CausalHFLM) -> TreeReader | None:
+        """Return what reads a model's sequences as a tree; None where nothing can."""
+        role: Role = "llm" if member is self.llm else "slm"
+        if role not in self._trees:
+            dtype = member.mixed_precision_dtype
+            self._trees[role] = choose_tree_reader(member.model, dtype)
+        return self._trees[role]
+
     def runners(self) -> dict[Role, CausalRunner]:
         """Return the runners made so far."""
         return {role: runner for role, (_, runner) in self._runners.items()}
@@ -82,6 +93,7 @@ class Pair:
     def forget(self) -> None:
         """Drop the runners: a call that failed may have left them half way."""
         self._runners.clear()
+        self._trees.clear()
 
     def laws(self, role: Role) -> GenerationLaws:
         """Return the generation laws of a model."""

@@ -81,7 +81,10 @@ class ScoringCall:
         lm = self._lm
         if not self._parts:
             return ()
-        models = [scoring_model(m) for m in lm.pair.members(lm.scores_with_slm)]
+        models = [
+            scoring_model(member, lm.pair.tree(member))
+            for member in lm.pair.members(lm.scores_with_slm)
+        ]
         return score(
             [ScoreRequest(tuple(c), tuple(t)) for _, c, t in self._parts],
             slm=models[0] if lm.scores_with_slm else None,

@@ -9,11 +9,15 @@ import torch
 from torch import Tensor
 
 from ..models.calling import vocab_width
+from ..models.tree_reader import TreeReader
 from ..scoring import ScoringModel
 
 
-def scoring_model(lm: Any) -> ScoringModel:
-    """Wrap an ``HFLM``: its forward, its mixed precision, its window."""
+def scoring_model(lm: Any, tree: TreeReader | None = None) -> ScoringModel:
+    """Wrap an ``HFLM``: its forward, its mixed precision, its window.
+
+    :param tree: reads its model's sequences as a tree, where that is right.
+    """
     takes = inspect.signature(lm.model.forward).parameters
     trims = "logits_to_keep" in takes
     return ScoringModel(
@@ -24,6 +28,7 @@ def scoring_model(lm: Any) -> ScoringModel:
         softmax_dtype=lm.softmax_dtype,
         forward_last=(lambda ids, n: _last(lm, ids, n)) if trims else None,
         forward_hidden=lambda ids: _hidden(lm, ids),
+        tree=tree,
     )
 
 

@@ -51,12 +51,13 @@ class MaskPlan:
         """Build the masks ``[B, 1, T, live]`` for query ``positions [B, T]``."""
         keys = torch.arange(live, device=positions.device)
         built = {
-            name: self._form(pattern(keys, positions[:, None, :, None]), dtype)
+            name: self.form(pattern(keys, positions[:, None, :, None]), dtype)
             for name, pattern in self.patterns.items()
         }
         return next(iter(built.values())) if self.single else built
 
-    def _form(self, visible: Tensor, dtype: torch.dtype) -> Tensor:
+    def form(self, visible: Tensor, dtype: torch.dtype) -> Tensor:
+        """Return a boolean mask in the form that the model wants."""
         if not self.additive:
             return visible
         lowest = torch.finfo(dtype).min

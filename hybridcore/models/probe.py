@@ -56,7 +56,7 @@ def choose_runner(
     for number in range(len(mask_plans(_text_config(model)))):
         try:
             tried = _tried(model, number, autocast, noise)
-        except _Mismatch as mismatch:
+        except Mismatch as mismatch:
             reasons.append(str(mismatch))
             continue
         plan = mask_plans(_text_config(model))[number]
@@ -69,8 +69,13 @@ def choose_runner(
     return RecomputeRunner(model, slots, autocast, reason=reasons[0])
 
 
-class _Mismatch(Exception):
-    """The slot runner is wrong for a model; says why."""
+class Mismatch(Exception):
+    """A way of reading is wrong for a model; says why."""
+
+
+def allowed(dtype: torch.dtype) -> tuple[float, float]:
+    """Return the error allowed in a type, and the share of positions it bounds."""
+    return _ALLOWED.get(dtype, _ALLOWED_ELSE)
 
 
 def _refuse_foreign(model: Any, autocast: torch.dtype | None) -> float:
@@ -99,15 +104,15 @@ def _refuse_foreign(model: Any, autocast: torch.dtype | None) -> float:
 def _tried(
     model: Any, number: int, autocast: torch.dtype | None, noise: float
 ) -> SlotRunner:
-    """Return the slot runner that was right with that plan; raise _Mismatch."""
+    """Return the slot runner that was right with that plan; raise Mismatch."""
     if missing := ModelCall(model).missing(*_NEEDED):
-        raise _Mismatch(f"its forward takes no {missing[0]}")
+        raise Mismatch(f"its forward takes no {missing[0]}")
     config = _text_config(model)
-    length = _long_trial_length(config)
+    length = long_trial_length(config)
     if length > _LONGEST_TRIAL:
-        raise _Mismatch(f"its configuration has a window of {length - _BEYOND} tokens")
+        raise Mismatch(f"its configuration has a window of {length - _BEYOND} tokens")
     try:
-        with _short_windows(config):
+        with short_windows(config):
             plan = mask_plans(config)[number]
             fast = SlotRunner(model, 3, plan, autocast)
             found = short_trial(fast, RecomputeRunner(model, 3, autocast))
@@ -121,13 +126,13 @@ def _tried(
     except Exception as error:
         if unknown := unknown_layer_types(config):
             reason = f"its layers of type {unknown[0]!r} cannot take tokens back"
-            raise _Mismatch(reason) from error
-        raise _Mismatch(_first_line(error)) from error
-    limit, share = _ALLOWED.get(autocast or model.dtype, _ALLOWED_ELSE)
+            raise Mismatch(reason) from error
+        raise Mismatch(_first_line(error)) from error
+    limit, share = allowed(autocast or model.dtype)
     limit = max(limit, min(_NOISE_FACTOR * noise, _MOST_NOISE))
     worst = found.quantile(share).item()
     if not worst <= limit:  # NaN is no match
-        raise _Mismatch(
+        raise Mismatch(
             f"logits differ from recomputed ones by {worst:.2g} of their spread"
         )
     return fast
@@ -141,7 +146,7 @@ def _text_config(model: Any) -> Any:
     return model.config.get_text_config()
 
 
-def _long_trial_length(config: Any) -> int:
+def long_trial_length(config: Any) -> int:
     """Return how long a text must be to meet windows that stay as they are, or 0.
 
     Such a window is one of a model's own (GPT-Neo's ``window_size``): every number
@@ -160,7 +165,8 @@ def _long_trial_length(config: Any) -> int:
 
 
 @contextlib.contextmanager
-def _short_windows(config: Any) -> Iterator[None]:
+def short_windows(config: Any) -> Iterator[None]:
+    """Let windows be of a few tokens for the time being, so that they slide."""
     before = {n: getattr(config, n) for n in _SHORTENED if getattr(config, n, None)}
     try:
         for name, value in before.items():

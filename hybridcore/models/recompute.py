@@ -33,6 +33,7 @@ class RecomputeRunner(CausalRunner):
         reason: str = "",
     ) -> None:
         self._call = ModelCall(model, autocast)
+        self.autocast = autocast
         self._places = Places(slots)
         self._switch = switch_length(model.config.get_text_config())
         self.reason = reason

@@ -8,36 +8,12 @@ yields :class:`Page`\\ s that cover every passage once.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
 import torch
-from torch import Tensor
 
+from .page import Page
 from .passage import Passage
 from .request import ScoringModel
-
-
-@dataclass(frozen=True, slots=True)
-class Page:
-    """What one forward gave.
-
-    Attributes:
-        passages: those that it read.
-        rows: for each, the rows of ``logits`` at its scored positions, in order.
-        logits: ``[R, V]`` raw, in the model's own type.
-        hidden: ``[R, D]`` where asked for.
-    """
-
-    passages: Sequence[Passage]
-    rows: Sequence[Sequence[int]]
-    logits: Tensor
-    hidden: Tensor | None = None
-
-    def members(self) -> Iterator[tuple[int, Sequence[int]]]:
-        """Yield each request's index and its passage's rows; its own are the last."""
-        for passage, rows in zip(self.passages, self.rows, strict=True):
-            for index in passage.members:
-                yield index, rows
 
 
 def read(
@@ -71,5 +47,13 @@ def _page(model: ScoringModel, batch: Sequence[Passage], hidden: bool) -> Page:
     for row, passage in enumerate(batch):
         end = row * span + span - width + len(passage.tokens)
         rows.append(range(end - passage.length, end))
-    flat = None if states is None else states[:, -span:].flatten(0, 1)
-    return Page(batch, rows, logits.flatten(0, 1), flat)
+    flat = logits.flatten(0, 1)
+    return Page(
+        passages=batch,
+        rows=rows,
+        fresh=[len(passage.tokens) for passage in batch],
+        speak=lambda chosen: flat[chosen],
+        width=flat.shape[1],
+        device=flat.device,
+        hidden=None if states is None else states[:, -span:].flatten(0, 1),
+    )

@@ -7,6 +7,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from .page import Page
+
 # elements of one [N, V] piece: 64 MiB in float32, 110 positions of V = 150,000
 PIECE = 2**24
 
@@ -17,13 +19,13 @@ def piece_of(vocab_size: int) -> int:
 
 
 def gold_scores(
-    logits: Tensor,
+    page: Page,
     rows: Sequence[int],
     gold: Sequence[int],
     dtype: torch.dtype | None = None,
     width: int | None = None,
 ) -> tuple[Tensor, Tensor]:
-    """Score N gold tokens, each by the law of one row of ``logits [R, V]``.
+    """Score N gold tokens, each by the law of one row of a page.
 
     Rows may repeat; the softmax of each is taken once. ``dtype`` is the type of
     the softmax, ``width`` the number of columns it runs over.
@@ -33,15 +35,17 @@ def gold_scores(
     """
     unique, inverse = torch.unique(torch.tensor(rows), return_inverse=True)
     wanted = torch.tensor(gold)
-    size = piece_of(logits.shape[-1])
-    values = torch.empty(len(wanted), dtype=dtype or logits.dtype)
+    size = piece_of(page.width)
+    values = torch.empty(len(wanted), dtype=dtype or torch.float32)
     hits = torch.empty(len(wanted), dtype=torch.bool)
     for start in range(0, len(unique), size):
-        piece = logits[unique[start : start + size].to(logits.device), :width]
+        piece = page.logits(unique[start : start + size])[:, :width]
         law = piece.log_softmax(-1, dtype=dtype)
         inside = ((inverse >= start) & (inverse < start + size)).nonzero()[:, 0]
         at = (inverse[inside] - start).to(law.device)
         token = wanted[inside].to(law.device)
+        if not start:
+            values = values.to(law.dtype)
         values[inside] = law[at, token].cpu()
         hits[inside] = (law.argmax(-1)[at] == token).cpu()
     return values, hits

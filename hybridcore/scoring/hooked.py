@@ -10,10 +10,11 @@ from torch import Tensor
 from ..dispatch import Dispatcher
 from ..errors import HookError
 from ..exchange import Positions
-from .batched import Page, read
 from .gold import piece_of
 from .ledger import Ledger
+from .page import Page
 from .passage import passages
+from .reading import read_alike
 from .request import Score, ScoreRequest, ScoringModel
 
 
@@ -46,11 +47,10 @@ class HookedScorer:
         """
         window = min(self._slm.max_length, self._llm.max_length)
         work = passages(self._requests, range(len(self._requests)), window)
-        large = read(self._llm, work, self._batch_size)
-        for slm_page in read(self._slm, work, self._batch_size):
-            llm_page = next(large)
-            self._ledger.count_read("slm", slm_page.passages)
-            self._ledger.count_read("llm", llm_page.passages)
+        models = (self._slm, self._llm)
+        for slm_page, llm_page in read_alike(models, work, self._batch_size):
+            self._ledger.count_read("slm", slm_page)
+            self._ledger.count_read("llm", llm_page)
             yield from self._page(slm_page, llm_page)
             if self.declined:
                 return
@@ -82,9 +82,9 @@ class HookedScorer:
     def _law(
         self, slm_page: Page, llm_page: Page, rows: Tensor, gold: Tensor, row: Tensor
     ) -> Tensor | None:
-        device = llm_page.logits.device
-        q = slm_page.logits[rows[:, 0].to(slm_page.logits.device), : self._width]
-        p = llm_page.logits[rows[:, 1].to(device), : self._width]
+        device = llm_page.device
+        q = slm_page.logits(rows[:, 0])[:, : self._width]
+        p = llm_page.logits(rows[:, 1])[:, : self._width]
         law = self._dispatcher.score(
             Positions(q.float().to(device), p.float(), gold.to(device), row.to(device))
         )

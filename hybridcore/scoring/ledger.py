@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Literal
 
 from ..tally import Tally
-from .passage import Passage
+from .page import Page
 from .request import ScoreRequest
 
 
@@ -29,18 +29,22 @@ class Ledger:
     def __getitem__(self, index: int) -> Tally:
         return self._tallies[index]
 
-    def count_read(
-        self, side: Literal["slm", "llm"], passages: Sequence[Passage]
-    ) -> None:
-        """Count what a model read: each passage once, on its first member."""
-        for passage in passages:
+    def count_read(self, side: Literal["slm", "llm"], page: Page) -> None:
+        """Count what a model read: each passage once, on its first member.
+
+        What stands before the last scored token is the prompt's; of that, what had
+        been read with another passage was reused.
+        """
+        for passage, fresh in zip(page.passages, page.fresh, strict=True):
             tally = self._tallies[passage.members[0]]
-            size = len(passage.tokens)
+            own = len(self._requests[passage.members[0]].continuation)
+            prompt = len(passage.tokens) - own + 1
+            reused = min(prompt, len(passage.tokens) - fresh)
+            tally.reused_prefix_tokens += reused
             if side == "slm":
                 tally.slm_forwards += 1
-                tally.slm_tokens_processed += size
+                tally.slm_tokens_processed += fresh
                 continue
             tally.llm_forwards += 1
-            tally.llm_tokens_processed += size
-            own = len(self._requests[passage.members[0]].continuation)
-            tally.llm_prefill_tokens += size - own + 1
+            tally.llm_tokens_processed += fresh
+            tally.llm_prefill_tokens += prompt - reused

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from ..errors import RequestError
+from ..models.tree_reader import TreeReader
 from ..tally import Tally
 
 
@@ -64,6 +65,8 @@ class ScoringModel:
         softmax_dtype: type of the log-softmax; None means that of the logits.
         forward_last: ids and n to the ``[B, n, V]`` logits of the last n positions;
             used in place of ``forward`` where given.
+        tree: reads sequences that begin alike as one, where the model can; the
+            forwards are then for what it cannot.
         forward_hidden: ids to logits and last hidden states ``[B, T, D]``; needed
             by strategies that require ``"slm_hidden"``.
     """
@@ -75,6 +78,7 @@ class ScoringModel:
     softmax_dtype: torch.dtype | None = None
     forward_last: Callable[[Tensor, int], Tensor] | None = None
     forward_hidden: Callable[[Tensor], tuple[Tensor, Tensor]] | None = None
+    tree: TreeReader | None = None
 
 
 def check_requests(

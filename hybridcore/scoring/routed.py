@@ -12,10 +12,11 @@ import torch
 from torch import Tensor
 
 from ..dispatch import Dispatcher
-from .batched import Page, read
 from .gold import gold_scores
 from .ledger import Ledger
+from .page import Page
 from .passage import passages
+from .reading import read
 from .request import Score, ScoreRequest, ScoringModel
 from .routing import Router
 from .trail import Trail
@@ -74,7 +75,7 @@ class RoutedScorer:
                 yield index, self._score(index, half)
         work = passages(self._requests, asked, self._max_length)
         for page in read(self._llm, work, self._batch_size):
-            self._ledger.count_read("llm", page.passages)
+            self._ledger.count_read("llm", page)
             trails = {i: asked[i].trail for p in page.passages for i in p.members}
             for index, half in self._halves(page, trails, self._llm, True):
                 yield index, self._score(index, asked.pop(index), half)
@@ -89,7 +90,7 @@ class RoutedScorer:
             return
         work = passages(self._requests, indices, self._max_length)
         for page in read(self._slm, work, self._batch_size, self._hidden):
-            self._ledger.count_read("slm", page.passages)
+            self._ledger.count_read("slm", page)
             trails = self._settled(page)
             yield from self._halves(page, trails, self._slm, False)
             del page
@@ -134,9 +135,7 @@ class RoutedScorer:
             rows += [own[j] for j in mine]
             gold += [continuation[j] for j in mine]
             sizes.append(len(mine))
-        values, hits = gold_scores(
-            page.logits, rows, gold, model.softmax_dtype, self._width
-        )
+        values, hits = gold_scores(page, rows, gold, model.softmax_dtype, self._width)
         parts = zip(torch.split(values, sizes), torch.split(hits, sizes), strict=True)
         for (index, _), (value, hit) in zip(page.members(), parts, strict=True):
             said = value if len(value) else None

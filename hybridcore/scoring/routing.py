@@ -8,8 +8,8 @@ import torch
 
 from ..dispatch import Dispatcher
 from ..exchange import Step
-from .batched import Page
 from .gold import piece_of
+from .page import Page
 from .trail import Trail
 
 # positions of one step where no logits bound it
@@ -59,9 +59,9 @@ class Router:
         logits = law = hidden = None
         device = self._device
         if page is not None:
-            device = page.logits.device
+            device = page.device
             rows = torch.tensor([t.rows[j] for t, j, _ in places], device=device)
-            logits = page.logits[rows, : self._vocab_size].float()
+            logits = page.logits(rows)[:, : self._vocab_size].float()
             law = logits.softmax(-1)
             hidden = None if page.hidden is None else page.hidden[rows]
         return Step(

@@ -1,0 +1,45 @@
+"""Lets a model read passages: as a tree where it can, else as HFLM would."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from . import batched, packed
+from .page import Page
+from .passage import Passage
+from .request import ScoringModel
+
+
+def read(
+    model: ScoringModel,
+    passages: Sequence[Passage],
+    batch_size: int,
+    hidden: bool = False,
+) -> Iterator[Page]:
+    """Yield pages that cover every passage once.
+
+    :param batch_size: sequences in one forward, where they are not read as a tree.
+    :param hidden: keep the last hidden states.
+    """
+    if model.tree is None:
+        yield from batched.read(model, passages, batch_size, hidden)
+        return
+    longest = model.tree.longest
+    fit = [p for p in passages if longest is None or len(p.tokens) <= longest]
+    yield from packed.read(model.tree, fit, hidden)
+    if len(fit) < len(passages):
+        rest = [p for p in passages if longest is not None and len(p.tokens) > longest]
+        yield from batched.read(model, rest, batch_size, hidden)
+
+
+def read_alike(
+    models: Sequence[ScoringModel], passages: Sequence[Passage], batch_size: int
+) -> Iterator[tuple[Page, ...]]:
+    """Yield pages of the same passages by each of several models."""
+    trees = [model.tree for model in models]
+    longest = min((t.longest for t in trees if t and t.longest), default=None)
+    if not all(trees) or (longest and any(len(p.tokens) > longest for p in passages)):
+        pages = [batched.read(model, passages, batch_size) for model in models]
+    else:
+        pages = [packed.read(tree, passages, False) for tree in trees if tree]
+    yield from zip(*pages, strict=True)
