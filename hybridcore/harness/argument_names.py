@@ -18,7 +18,7 @@ SYNONYMS = {
     "slm_torch_dtype": "slm_dtype",
     "llm_torch_dtype": "llm_dtype",
 }
-OURS = ("slm", "llm", "strategy", "scoring", "trace", "seed", "config")
+OURS = ("slm", "llm", "strategy", "scoring", "trace", "seed", "config", "pack")
 LOADING = (
     "attn_implementation",
     "experts_implementation",

@@ -10,6 +10,8 @@
                        law that the strategy induces [llm]
 ``trace``              a ``.jsonl`` file that gets one line for each request
 ``seed``               of sampling [the torch seed, which lm_eval sets by ``--seed``]
+``pack``               whether linear layers are packed for the CPU, where that is
+                       faster [true for models loaded here, false for loaded ones]
 ``config``             a TOML file with more of these: see :mod:`.config_file`
 ``dtype``              [float16, on a CPU float32]
 ``device``             [cuda, where there is none the CPU]
@@ -62,7 +64,7 @@ class Arguments:
 
     ``strategy_name`` is the name as given, or the class of an instance.
     ``slm_loading`` and ``llm_loading`` are arguments of ``HFLM``, ``pretrained``
-    left out; ``seed`` is None where torch's seed decides.
+    left out; ``seed`` is None where torch's seed decides, ``pack`` where it depends on the model.
     """
 
     slm: Model | None
@@ -72,6 +74,7 @@ class Arguments:
     scoring: Scoring = "llm"
     trace: str | None = None
     seed: int | None = None
+    pack: bool | None = None
     slm_loading: Mapping[str, Any] = field(default_factory=dict)
     llm_loading: Mapping[str, Any] = field(default_factory=dict)
 
@@ -98,6 +101,7 @@ def parse(given: Mapping[str, Any]) -> Arguments:
         scoring=scoring_of(ours.get("scoring")),
         trace=None if ours.get("trace") is None else str(ours["trace"]),
         seed=_seed(ours.get("seed")),
+        pack=_switch("pack", ours.get("pack")),
         slm_loading=placed(loading["slm"]),
         llm_loading=placed(loading["llm"]),
     )
@@ -184,6 +188,15 @@ def scoring_of(value: Any) -> Scoring:
     if value == "strategy":
         return "strategy"
     raise ArgumentError(f"scoring={value!r}: expected 'llm' or 'strategy'")
+
+
+def _switch(name: str, value: Any) -> bool | None:
+    if value is None or isinstance(value, bool):
+        return value
+    words = {"true": True, "1": True, "false": False, "0": False}
+    if str(value).lower() in words:
+        return words[str(value).lower()]
+    raise ArgumentError(f"{name}={value!r}: expected true or false")
 
 
 def _seed(value: Any) -> int | None:

@@ -81,7 +81,7 @@ class HybridLM(CausalHFLM):
         shares_out = given.llm_loading.get("tp_plan") is None
         if shares_out:
             prepare()
-        super().__init__("llm", given.llm, given.llm_loading)
+        super().__init__("llm", given.llm, given.llm_loading, given.pack)
         if shares_out:
             join(self)
         self.given = given

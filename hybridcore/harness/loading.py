@@ -13,6 +13,7 @@ from lm_eval.models.huggingface import HFLM
 from transformers import AutoConfig, PreTrainedModel
 
 from ..errors import ModelError
+from ..models.packing import pack
 
 # quantisation switches that transformers 5 reads from a config object only
 _BITSANDBYTES = ("load_in_4bit", "load_in_8bit", "bnb_4bit_", "llm_int8_")
@@ -29,11 +30,17 @@ class CausalHFLM(HFLM):
     :param role: ``"slm"`` or ``"llm"``, for messages.
     :param pretrained: hub id, folder, ``demo-slm``, ``demo-llm``, or a loaded model.
     :param loading: the other arguments of ``HFLM`` and of ``from_pretrained``.
+    :param packs: whether linear layers are packed for the CPU where that is faster;
+        None: where the model is loaded here.
     :raises ModelError: nothing there can be loaded, or it has an encoder.
     """
 
     def __init__(
-        self, role: str, pretrained: str | PreTrainedModel, loading: Mapping[str, Any]
+        self,
+        role: str,
+        pretrained: str | PreTrainedModel,
+        loading: Mapping[str, Any],
+        packs: bool | None = None,
     ) -> None:
         self.role = role
         self.named = described(pretrained)
@@ -41,6 +48,9 @@ class CausalHFLM(HFLM):
         if isinstance(pretrained, str):
             pretrained = resolved(role, pretrained)
         super().__init__(pretrained=pretrained, **arguments)
+        # a model that was loaded elsewhere may be wanted there as it is
+        wanted = isinstance(pretrained, str) if packs is None else packs
+        self.packed_linears = pack(self.model) if wanted else 0
 
     @property
     def own_window(self) -> int:

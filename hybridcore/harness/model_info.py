@@ -51,6 +51,7 @@ def _model(lm: CausalHFLM) -> dict[str, Any]:
         "device": str(lm.device),
         "active_parameters": active_parameters(lm.model),
         "window": lm.own_window,
+        "packed_linears": lm.packed_linears,
     }
 
 

@@ -121,4 +121,4 @@ def slm_loader(llm: CausalHFLM, given: Arguments) -> Callable[[], CausalHFLM] | 
     if not isinstance(slm, str) and not getattr(slm, "name_or_path", ""):
         # a model that was never saved brings no tokenizer of its own
         loading.setdefault("tokenizer", llm.tokenizer)
-    return lambda: CausalHFLM("slm", slm, loading)
+    return lambda: CausalHFLM("slm", slm, loading, given.pack)
