@@ -64,7 +64,8 @@ class Arguments:
 
     ``strategy_name`` is the name as given, or the class of an instance.
     ``slm_loading`` and ``llm_loading`` are arguments of ``HFLM``, ``pretrained``
-    left out; ``seed`` is None where torch's seed decides, ``pack`` where it depends on the model.
+    left out; ``seed`` is None where torch's seed decides, ``pack`` where it depends on
+    the model.
     """
 
     slm: Model | None

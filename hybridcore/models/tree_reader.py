@@ -32,6 +32,7 @@ class TreeReader:
 
     Attributes:
         longest: the longest sequence it reads rightly, None without limit.
+        in_pieces: whether attention is :mod:`.tree_attention`'s.
         vocab_size: width of the logits.
         held: rows held.
     """
@@ -46,7 +47,7 @@ class TreeReader:
         self._halves = Halves(model)
         self._config = model.config.get_text_config()
         self._plan = plan
-        self._in_pieces = in_pieces
+        self.in_pieces = in_pieces
         self._autocast = autocast
         self._dtype = autocast or model.dtype
         self._cache = TreeCache()
@@ -110,7 +111,7 @@ class TreeReader:
     def _masks(self, view: TreeView) -> tuple[Any, Any]:
         """Return what the model gets for a mask, and the attention it runs under."""
         patterns = self._plan.patterns
-        if not self._in_pieces:
+        if not self.in_pieces:
             built = {
                 name: self._plan.form(view.visible(pattern)[None, None], self._dtype)
                 for name, pattern in patterns.items()

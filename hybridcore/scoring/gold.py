@@ -9,8 +9,8 @@ from torch import Tensor
 
 from .page import Page
 
-# elements of one [N, V] piece: 64 MiB in float32, 110 positions of V = 150,000
-PIECE = 2**24
+# elements of one [N, V] piece: 32 MiB in float32, 55 positions of V = 150,000
+PIECE = 2**23
 
 
 def piece_of(vocab_size: int) -> int:
