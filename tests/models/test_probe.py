@@ -101,7 +101,7 @@ def test_a_window_of_a_models_own_is_met_by_a_longer_trial():
     assert "differ" in runner.reason
     # a text can never reach this one
     whole = tiny_model("gpt_neo", window_size=300)
-    assert probe._long_trial_length(whole.config) == 0
+    assert probe.long_trial_length(whole.config) == 0
 
 
 def test_a_window_too_long_to_be_tried_is_not_trusted():
