@@ -40,13 +40,13 @@ def add_tasks(parser: argparse.ArgumentParser, tasks: str) -> None:
     parser.add_argument("--max-gen-toks", type=positive, help="[as the tasks say]")
 
 
-def add_peers(parser: argparse.ArgumentParser, default: str, known: str) -> None:
-    """Add whom to compare with."""
+def add_peers(parser: argparse.ArgumentParser, known: str, sample: int) -> None:
+    """Add whom to compare with; ``sample`` requests find a peer's batch size."""
     parser.add_argument(
         "--peer",
         type=names,
-        default=names(default),
-        help=f"comma-separated, of {known} [{default}]",
+        default=["hf"],
+        help=f"comma-separated, of {known} [hf]",
     )
     parser.add_argument(
         "--peer-batch-sizes",
@@ -55,7 +55,10 @@ def add_peers(parser: argparse.ArgumentParser, default: str, known: str) -> None
         help="tried on a sample; the fastest is taken [1,2,4,8,16,32,64]",
     )
     parser.add_argument(
-        "--sample", type=positive, default=128, help="requests to try them on [128]"
+        "--sample",
+        type=positive,
+        default=sample,
+        help=f"requests to try them on [{sample}]",
     )
     parser.add_argument(
         "--peer-python", metavar="PATH", help="interpreter that has vLLM and lm_eval"

@@ -50,7 +50,7 @@ def drafting(text: str) -> Drafting:
         pass
     if text != "slm":
         raise ArgumentError(
-            f"draft={text!r}: {_EXPECTED}\nN is a number of layers, RATE between 0 and 1"
+            f"draft={text!r}: {_EXPECTED}\nN is a number of layers, RATE from 0 to 1"
         )
     return Drafting()
 

@@ -45,7 +45,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add models, tasks and peers."""
     command_line.add_models(parser, batch_size=8)
     command_line.add_tasks(parser, "hybrid_demo_generation")
-    command_line.add_peers(parser, "hf", "hf (or generate, the same), vllm")
+    command_line.add_peers(parser, "hf (or generate, the same), vllm", sample=64)
 
 
 def run(arguments: argparse.Namespace) -> Report:

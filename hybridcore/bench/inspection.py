@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from contextlib import ExitStack
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -42,20 +42,27 @@ def inspect(side: Side, workload: Workload) -> Inspection:
     """Run ``side`` once with everything watched."""
     models = side.models()
     device = side.device if isinstance(side, LocalSide) else torch.device("cpu")
-    watch: LogitsWatch | None = None
-    with ExitStack() as stack:
-        forwards = stack.enter_context(ForwardCount(models))
-        memory = stack.enter_context(PeakMemory(device, side.process()))
-        if models and workload.kind in SCORING:
-            widths = [vocab_width(model) for model in models.values()]
-            watch = LogitsWatch(widths, models.values())
-            stack.enter_context(watch)
-        done = side.run(workload)
+    forwards = ForwardCount(models)
+    memory = PeakMemory(device, side.process())
+    logits: LogitsWatch | None = None
+    if models and workload.kind in SCORING:
+        widths = [vocab_width(model) for model in models.values()]
+        logits = LogitsWatch(widths, models.values())
+    # the side enters it when it is ready: getting ready runs the models too
+    done = side.run(workload, _all(forwards, memory, logits or nullcontext()))
     return Inspection(
         outputs=done.outputs,
         counts=done.counts,
         calls=forwards.calls,
         tokens=forwards.tokens,
         memory=memory.bytes,
-        logits=None if watch is None else watch.peak,
+        logits=None if logits is None else logits.peak,
     )
+
+
+@contextmanager
+def _all(*watches: AbstractContextManager[Any]) -> Iterator[None]:
+    with ExitStack() as stack:
+        for watch in watches:
+            stack.enter_context(watch)
+        yield

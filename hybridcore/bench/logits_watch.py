@@ -13,7 +13,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 
-class LogitsWatch(TorchDispatchMode):  # type: ignore[misc]
+class LogitsWatch(TorchDispatchMode):
     """While it is active, sees every tensor whose last dimension is a vocabulary.
 
     Raw logits, their log-softmax and copies all count, each storage once; weights

@@ -31,8 +31,8 @@ HEADER = (
     "SLM calls",
 )
 NOTES = (
-    "LLM tokens: share of the emitted tokens that the LLM chose. A call reads every row",
-    "that waits for it, so calls for each token fall as rows wait together.",
+    "LLM tokens: share of the emitted tokens that the LLM chose. A call reads every",
+    "row that waits for it, so calls for each token fall as rows wait together.",
 )
 _SIZES = [1, 2, 4, 8, 16]
 

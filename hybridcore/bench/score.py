@@ -34,8 +34,9 @@ COLUMNS = (
 )
 NOTES = (
     "LLM tokens: positions computed, padding included. Peak: memory above what was in",
-    "use before the pass. Logits: alive at once, log-softmax included. Limit: operations",
-    "of the fewest tokens that answer all requests, over the rate of the product above.",
+    "use before the pass. Logits: alive at once, log-softmax included. Limit: the",
+    "operations of the fewest tokens that answer all requests, at the rate of the",
+    "product above.",
 )
 
 
@@ -43,7 +44,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add models, tasks and peers."""
     command_line.add_models(parser, batch_size=8)
     command_line.add_tasks(parser, "hybrid_demo_choice,hybrid_demo_perplexity")
-    command_line.add_peers(parser, "hf", ", ".join(PEERS))
+    command_line.add_peers(parser, ", ".join(PEERS), sample=128)
 
 
 def run(arguments: argparse.Namespace) -> Report:

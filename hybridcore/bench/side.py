@@ -6,12 +6,15 @@ import gc
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any
 
 import torch
 
 from .workload import Workload
+
+_NOTHING = nullcontext()
 
 
 @dataclass(frozen=True)
@@ -44,8 +47,13 @@ class Side(ABC):
     exact: bool = True
 
     @abstractmethod
-    def run(self, workload: Workload) -> Pass:
-        """Answer every request once and say how long it took."""
+    def run(
+        self, workload: Workload, watch: AbstractContextManager[Any] = _NOTHING
+    ) -> Pass:
+        """Answer every request once and say how long it took.
+
+        :param watch: entered when everything is ready, left when all is answered.
+        """
 
     def models(self) -> Mapping[str, torch.nn.Module]:
         """Return the models in this process by role: ``"llm"``, ``"slm"``."""
@@ -61,15 +69,18 @@ class LocalSide(Side):
 
     device = torch.device("cpu")
 
-    def run(self, workload: Workload) -> Pass:
+    def run(
+        self, workload: Workload, watch: AbstractContextManager[Any] = _NOTHING
+    ) -> Pass:
         """Answer every request, cold, and measure."""
         self.forget(workload)
         gc.collect()
-        self._settle()
-        start = time.perf_counter()
-        outputs = self.answer(workload)
-        self._settle()
-        seconds = time.perf_counter() - start
+        with watch:
+            self._settle()
+            start = time.perf_counter()
+            outputs = self.answer(workload)
+            self._settle()
+            seconds = time.perf_counter() - start
         return Pass(seconds, outputs, self.counts())
 
     @abstractmethod

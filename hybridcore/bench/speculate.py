@@ -148,7 +148,8 @@ def _sides(
     else:
         recorded = Recorded()
         Ours(loaded.base, recorded, rows).run(workload)
-        replay = Replay(rate=drafts.rate, num_drafts=k, book=recorded.book)
+        options: dict[str, Any] = {"rate": drafts.rate, "num_drafts": k}
+        replay = Replay(**options, **{"book": recorded.book})
         ours = Ours(loaded.base, replay, rows, name="ours, replay")
     sides: list[Side] = [ours, Ours(loaded.base, "llm-only", rows, "ours, plain")]
     if "generate" in arguments.peer:

@@ -52,7 +52,9 @@ class TransformersSide(LocalSide):
         self.device = torch.device(lm.device)
         self._assistant = assistant
         self._drafts = drafts
-        self._settings = copy.deepcopy(getattr(assistant, "generation_config", None))
+        self._settings: Any = copy.deepcopy(
+            None if assistant is None else assistant.generation_config
+        )
 
     def models(self) -> Mapping[str, torch.nn.Module]:
         """Return the LLM, and the assistant as the SLM."""
@@ -66,7 +68,8 @@ class TransformersSide(LocalSide):
         if self._assistant is None:
             return
         # generate keeps what it has learnt about the assistant in its configuration
-        config = self._assistant.generation_config = copy.deepcopy(self._settings)
+        config = copy.deepcopy(self._settings)
+        self._assistant.generation_config = config
         if self._drafts is not None:
             config.num_assistant_tokens = self._drafts
             config.num_assistant_tokens_schedule = "constant"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from .workload import Workload
 
 ADAPTER = "lm_eval.models.vllm_causallms:VLLM"
 _CACHE_GIB = 2
+_NOTHING = nullcontext()
 
 
 class VllmSide(Side):
@@ -30,13 +31,16 @@ class VllmSide(Side):
         self._worker = worker
         self._workload: Workload | None = None
 
-    def run(self, workload: Workload) -> Pass:
+    def run(
+        self, workload: Workload, watch: AbstractContextManager[Any] = _NOTHING
+    ) -> Pass:
         """Answer every request with a cold prefix cache."""
         if workload is not self._workload:
             self._worker.ask("set", requests=[_plain(r) for r in workload.requests])
             self._workload = workload
         self._worker.ask("reset")
-        reply = self._worker.ask("run")
+        with watch:
+            reply = self._worker.ask("run")
         outputs = [tuple(o) if isinstance(o, list) else o for o in reply["outputs"]]
         return Pass(
             reply["seconds"], outputs, {"llm_tokens_processed": reply["tokens"]}

@@ -15,38 +15,40 @@ quit
 ======== ======================================== ================================
 """
 
+from __future__ import annotations
+
 import importlib
 import json
 import os
 import sys
 import time
 from importlib.metadata import PackageNotFoundError, version
+from typing import Any
 
 
 class Worker:
     """One loaded model and the requests it is asked."""
 
-    def __init__(self):
-        self.lm = None
-        self.requests = {}
-        self.order = []
-        self.tokens = None
+    def __init__(self) -> None:
+        self.lm: Any = None
+        self.requests: dict[str, list[Any]] = {}
+        self.tokens: int | None = None
 
-    def load(self, adapter, arguments):
+    def load(self, adapter: str, arguments: dict[str, Any]) -> dict[str, Any]:
+        """Load a model; count its tokens where it is vLLM's."""
         module, _, name = adapter.partition(":")
         kind = getattr(importlib.import_module(module), name)
         self.lm = kind(**arguments)
-        generate = getattr(self.lm.model, "reset_prefix_cache", None) and getattr(
-            self.lm.model, "generate", None
-        )
-        if generate:
+        if hasattr(self.lm.model, "reset_prefix_cache"):
+            generate = self.lm.model.generate
             self.lm.model.generate = lambda *a, **k: self.counted(generate(*a, **k))
         return {"versions": {n: found(n) for n in ("vllm", "torch", "lm_eval")}}
 
-    def set(self, requests):
+    def set(self, requests: list[dict[str, Any]]) -> dict[str, Any]:
+        """Take the requests of the passes to come."""
         from lm_eval.api.instance import Instance
 
-        self.requests, self.order = {}, []
+        self.requests = {}
         for number, request in enumerate(requests):
             instance = Instance(
                 request_type=request["kind"],
@@ -58,16 +60,18 @@ class Worker:
             self.requests.setdefault(request["kind"], []).append(instance)
         return {"requests": len(requests)}
 
-    def run(self):
+    def run(self) -> dict[str, Any]:
+        """Answer all requests once."""
         self.tokens = None
-        outputs = []
+        outputs: list[Any] = []
         start = time.perf_counter()
         for kind, requests in self.requests.items():
             outputs += getattr(self.lm, kind)(list(requests), disable_tqdm=True)
         seconds = time.perf_counter() - start
         return {"seconds": seconds, "outputs": outputs, "tokens": self.tokens}
 
-    def reset(self):
+    def reset(self) -> dict[str, Any]:
+        """Empty the prefix cache."""
         empty = getattr(self.lm.model, "reset_prefix_cache", None)
         if empty is None:
             return {"emptied": False}
@@ -75,7 +79,7 @@ class Worker:
             raise RuntimeError("vLLM could not empty its prefix cache")
         return {"emptied": True}
 
-    def counted(self, results):
+    def counted(self, results: Any) -> Any:
         """Count prompt tokens that no cache held, and all but the last emitted."""
         read = sum(
             len(result.prompt_token_ids or ()) - (result.num_cached_tokens or 0)
@@ -86,21 +90,24 @@ class Worker:
         return results
 
 
-def found(name):
+def found(name: str) -> str | None:
+    """Return the version of a distribution, None where it is not installed."""
     try:
         return version(name)
     except PackageNotFoundError:
         return None
 
 
-def answer(worker, message):
+def answer(worker: Worker, message: dict[str, Any]) -> dict[str, Any]:
+    """Do what a message says."""
     do = message.pop("do", None)
     if do not in ("load", "set", "run", "reset"):
         raise ValueError(f"unknown command {do!r}")
     return getattr(worker, do)(**message)
 
 
-def main():
+def main() -> None:
+    """Answer one line after the other until ``quit``."""
     # libraries print to stdout; the answers keep a copy of it to themselves
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)

@@ -27,7 +27,8 @@ class WorkerProcess:
     def __init__(
         self, python: str, script: Path, environment: Mapping[str, str]
     ) -> None:
-        self._printed = tempfile.TemporaryFile()
+        # open as long as the process is
+        self._printed = tempfile.TemporaryFile()  # noqa: SIM115
         try:
             self._process = subprocess.Popen(
                 [python, "-u", str(script)],
