@@ -15,6 +15,7 @@ from types import ModuleType
 from ..errors import HybridLMError
 
 COMMANDS = {
+    "bench": "measure speed beside lm_eval's HFLM, transformers and vLLM",
     "demo": "compare the strategies on the embedded pair, through lm_eval",
     "eval": "lm_eval itself, for environments that read no .pth files",
     "strategies": "list the installed strategies",

@@ -1,0 +1,108 @@
+"""``hybridlm bench score``: log-likelihoods, ours beside HFLM and vLLM."""
+
+from __future__ import annotations
+
+import argparse
+from contextlib import ExitStack
+
+from . import command_line
+from .batch_search import BatchSearch, best_batch
+from .comparison import Comparison, measured
+from .inspection import Inspection
+from .loaded import Loaded, load, selection
+from .machine import Machine
+from .needed import cost_of, scoring_trie
+from .ours import Ours
+from .report import Report, report
+from .side import Side
+from .transformers_side import TransformersSide
+from .vllm_side import VllmSide, start_vllm
+from .workload import SCORING, Workload, workloads
+
+HELP = "log-likelihoods and perplexity beside lm_eval's HFLM and vLLM"
+PEERS = ("hf", "vllm")
+COLUMNS = (
+    "side",
+    "batch",
+    "seconds (min..max)",
+    "times ours (min..max)",
+    "requests/s",
+    "LLM tokens",
+    "peak MiB",
+    "logits MiB",
+    "of limit",
+)
+NOTES = (
+    "LLM tokens: positions computed, padding included. Peak: memory above what was in",
+    "use before the pass. Logits: alive at once, log-softmax included. Limit: the",
+    "operations of the fewest tokens that answer all requests, at the rate of the",
+    "product above.",
+)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add models, tasks and peers."""
+    command_line.add_models(parser, batch_size=8)
+    command_line.add_tasks(parser, "hybrid_demo_choice,hybrid_demo_perplexity")
+    command_line.add_peers(parser, ", ".join(PEERS), sample=128)
+
+
+def run(arguments: argparse.Namespace) -> Report:
+    """Compare on every task."""
+    command_line.check_peers(arguments.peer, PEERS)
+    loads = workloads(selection(arguments), SCORING)
+    with ExitStack() as stack:
+        loaded = load(arguments)
+        machine = loaded.machine()
+        vllm = start_vllm(arguments, stack, loaded.hflm.max_length)
+        done = [_compare(w, loaded, machine, vllm, arguments) for w in loads]
+    return report(done, machine, COLUMNS, NOTES)
+
+
+def _compare(
+    workload: Workload,
+    loaded: Loaded,
+    machine: Machine,
+    vllm: VllmSide | None,
+    arguments: argparse.Namespace,
+) -> Comparison:
+    sides: list[Side] = [Ours(loaded.base, "llm-only", arguments.batch_size, "ours")]
+    searches = {}
+    if "hf" in arguments.peer:
+        searches["HFLM"] = search = search_hflm(workload, loaded, arguments)
+        sides.append(TransformersSide(loaded.hflm, search.best))
+    if vllm is not None:
+        sides.append(vllm)
+    trie = scoring_trie(loaded.hflm, workload)
+    operations = cost_of(loaded.hflm.model).operations(trie)
+
+    def limit(side: Side, seen: Inspection) -> float:
+        return operations / machine.operations
+
+    result = measured(
+        sides,
+        workload,
+        lm=loaded.hflm,
+        rounds=arguments.rounds,
+        machine=machine,
+        limit=limit,
+    )
+    read = result.lines[0].inspection.counts["llm_tokens_processed"]
+    result.searches = searches
+    result.facts = {
+        "fewest tokens": trie.tokens,
+        "tokens that ours read, padding left out": read,
+        "operations of the fewest tokens": operations,
+    }
+    return result
+
+
+def search_hflm(
+    workload: Workload, loaded: Loaded, arguments: argparse.Namespace
+) -> BatchSearch:
+    """Find HFLM's best batch size on a sample of ``workload``."""
+    return best_batch(
+        lambda size: TransformersSide(loaded.hflm, size),
+        workload.sample(arguments.sample),
+        arguments.peer_batch_sizes,
+    )
