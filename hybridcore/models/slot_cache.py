@@ -15,6 +15,8 @@ from transformers.cache_utils import Cache, CacheLayerMixin
 from .slot_view import SlotView
 
 GROWTH = 256  # positions added at a time
+_SPARE = 2  # times the room needed: more is given back
+_PATIENCE = 64  # forwards that it is kept for all that: long rows come again
 
 
 class Window:
@@ -112,9 +114,10 @@ class SlotLayer(CacheLayerMixin):
         return like.new_zeros(shape)
 
     def _resize(self) -> None:
-        kept = min(self.keys.shape[2], self._cache.capacity)
-        if self.keys.shape[2] == self._cache.capacity:
+        held = self.keys.shape[2]
+        if held == self._cache.capacity:
             return
+        kept = min(held, self._cache.capacity)
         for name in ("keys", "values"):
             old = getattr(self, name)
             new = self._room(old)
@@ -130,12 +133,19 @@ class SlotCache(Cache):
         self.slots = slots
         self.capacity = 0
         self.window: Window
+        self._spared = 0  # forwards in a row that had far more room than needed
 
-    def open(self, view: SlotView, in_place: bool) -> None:
-        """Aim the next forward at a view and make room for it."""
+    def open(self, view: SlotView, in_place: bool, longest: int) -> None:
+        """Aim the next forward at a view and make room for it.
+
+        :param longest: of the sequences that must be kept.
+        """
         self.window = Window(view, in_place)
-        if view.room > self.capacity:
-            self.capacity = -(-view.room // GROWTH) * GROWTH
+        needed = -(-max(view.room, longest) // GROWTH) * GROWTH
+        self._spared = self._spared + 1 if needed * _SPARE <= self.capacity else 0
+        if needed > self.capacity or self._spared > _PATIENCE:
+            self.capacity = needed
+            self._spared = 0
 
     def copy(self, source: int, target: int, length: int) -> None:
         """Copy the first ``length`` positions of one slot into another."""

@@ -159,7 +159,8 @@ class SlotRunner(CausalRunner):
         wanted = max(1, *(feed.wanted for feed in feeds))
         starts = [self.length(feed.slot) for feed in feeds]
         view = SlotView(feeds, starts, self.device)
-        self._cache.open(view, self.in_pieces)
+        self._cache.open(view, self.in_pieces, self._places.longest())
+        self._places.clip(self._cache.capacity)
         with self._masking.over(view) as masks:
             logits, hidden = self._call(
                 view.ids,
