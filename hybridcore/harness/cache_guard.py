@@ -7,7 +7,7 @@ share a file silently exchange answers. Here the file is stamped with what answe
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from ..errors import CacheMismatch
@@ -15,10 +15,11 @@ from ..errors import CacheMismatch
 STAMP = "hybridlm:fingerprint"
 
 
-def guard(database: Any, fingerprint: Mapping[str, str]) -> None:
+def guard(database: Any, fingerprint: Mapping[str, str]) -> bool:
     """Stamp an empty cache; let through only one with the same stamp.
 
     :param database: the ``SqliteDict`` of lm_eval, or any mapping.
+    :returns: whether it has answers already.
     :raises CacheMismatch: the cache was written by another set-up.
     """
     stamp = database.get(STAMP)
@@ -28,6 +29,19 @@ def guard(database: Any, fingerprint: Mapping[str, str]) -> None:
         database[STAMP] = dict(fingerprint)
     elif differences := _differences(stamp, fingerprint):
         _refuse(database, differences)
+    return len(database) > 1
+
+
+def counted(database: Any, hit: Callable[[], None]) -> None:
+    """Call ``hit`` whenever lm_eval takes an answer out of its ``SqliteDict``."""
+    decode = getattr(database.decode, "uncounted", database.decode)
+
+    def counting(stored: Any) -> Any:
+        hit()
+        return decode(stored)
+
+    counting.uncounted = decode  # type: ignore[attr-defined]
+    database.decode = counting
 
 
 def _differences(stamp: Mapping[str, str], mine: Mapping[str, str]) -> str:
