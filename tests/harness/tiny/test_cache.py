@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import shutil
+import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -137,3 +139,32 @@ def test_a_cache_without_a_stamp_is_refused(loaded: HybridLM, database: str) -> 
         CachingLM(loaded.with_strategy("entropy"), database)
     with SqliteDict(database) as untouched:
         assert list(untouched) == ["some hash"]
+
+
+def test_a_damaged_cache_is_refused_in_one_line(
+    loaded: HybridLM, database: str
+) -> None:
+    CachingLM(loaded.with_strategy("entropy"), database).dbdict.close()
+    content = bytearray(Path(database).read_bytes())
+    content[-400:] = b"x" * 400
+    content[4096:4196] = b"x" * 100
+    Path(database).write_bytes(content)
+    with pytest.raises(CacheMismatch) as error:
+        CachingLM(loaded.with_strategy("entropy"), database)
+    line, advice = str(error.value).split("\n")
+    assert line.startswith(f"response cache {database!r} is damaged: ")
+    assert advice.startswith("delete it, or name another file")
+
+
+def test_a_damaged_answer_is_refused_in_one_line(
+    loaded: HybridLM, database: str
+) -> None:
+    caching = CachingLM(loaded.with_strategy("entropy"), database)
+    caching.generate_until(REQUESTS)
+    with closing(sqlite3.connect(database)) as file:
+        file.execute("UPDATE unnamed SET value = x'00'")
+        file.commit()
+    with pytest.raises(CacheMismatch, match="is damaged: "):
+        caching.generate_until(REQUESTS)
+    with pytest.raises(CacheMismatch, match="is damaged: "):
+        CachingLM(loaded.with_strategy("entropy"), database)
