@@ -7,7 +7,6 @@ position inside a block.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -84,7 +83,7 @@ class GenerationLaws:
         :raises RequestError: an argument is unknown to ``generate``, or asks for
             more than greedy search or sampling.
         """
-        name = json.dumps(dict(kwargs), sort_keys=True, default=repr)
+        name = repr(sorted(kwargs.items()))
         if name in self._shared:
             return self._shared[name]
         law = self._build(kwargs, prompt_length, max_new_tokens)
