@@ -11,7 +11,7 @@
     │   ├── StrategyBroken             its import or construction failed
     │   └── HookError                  a hook returned what it must not
     ├── RequestError (ValueError)      a request no model could answer
-    └── CacheMismatch                  a response cache of another set-up
+    └── CacheMismatch                  a response cache of another set-up, or damaged
 
 A message says the bad value, what was expected and, on a new line, what to do.
 """
@@ -67,7 +67,7 @@ class RequestError(HybridLMError, ValueError):
 
 
 class CacheMismatch(HybridLMError):
-    """A response cache was written by another pair, strategy or option set."""
+    """A response cache was written by another set-up, or cannot be read."""
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:

@@ -24,8 +24,8 @@ TASKS = ("hybrid_demo_generation", "hybrid_demo_choice")
 ROWS = {
     "slm only": "slm-only",
     "llm only": "llm-only",
-    "uncertainty": "uncertainty,threshold=0.1",
-    "entropy": "entropy,threshold=0.5",
+    "uncertainty": "uncertainty,threshold=0.05",
+    "entropy": "entropy,threshold=0.3",
     "speculative": "speculative,num_drafts=4",
 }
 HEADER = (

@@ -21,8 +21,12 @@ COUNTS = {
     "choice": 200,
     "perplexity": 20,
     "fewshot": 10,
+    "choice_fewshot": 10,
 }
 _CHOICES = 4
+# lengths and number of distracting quantities, in turn
+_PLAIN = ((2, 3), 0)
+_GRADES = (_PLAIN, _PLAIN, _PLAIN, ((2, 3), 1), _PLAIN, _PLAIN, _PLAIN, ((4,), 0))
 _DATA = Path(__file__).parent / "data"
 
 
@@ -81,28 +85,37 @@ def _quantities(drawn: Problem) -> list[int]:
 
 
 def documents(seed: int = SEED) -> dict[str, list[dict[str, Any]]]:
-    """Return the documents of every split; the same for the same seed."""
-    rng = random.Random(seed)
+    """Return the documents of every split; the same for the same seed.
 
-    def drawn(split: str) -> list[Problem]:
-        return [problem(rng, held_out=True) for _ in range(COUNTS[split])]
+    Each split is drawn on its own, so that one may change without the others.
+    """
 
+    def drawn(split: str) -> tuple[list[Problem], random.Random]:
+        rng = random.Random(f"{seed}-{split}")
+        return [problem(rng, held_out=True) for _ in range(COUNTS[split])], rng
+
+    def choices(split: str) -> list[dict[str, Any]]:
+        problems, rng = drawn(split)
+        return [choice(p, rng) for p in problems]
+
+    graded = _graded(random.Random(f"{seed}-generation"), COUNTS["generation"])
     return {
-        "generation": [generation(p) for p in _plain(rng, COUNTS["generation"])],
-        "generation_hard": [generation(p) for p in drawn("generation_hard")],
-        "choice": [choice(p, rng) for p in drawn("choice")],
-        "perplexity": [{"text": p.text} for p in drawn("perplexity")],
-        "fewshot": [generation(p) for p in drawn("fewshot")],
-        "choice_fewshot": [choice(p, rng) for p in drawn("fewshot")],
+        "generation": [generation(p) for p in graded],
+        "generation_hard": [generation(p) for p in drawn("generation_hard")[0]],
+        "choice": choices("choice"),
+        "perplexity": [{"text": p.text} for p in drawn("perplexity")[0]],
+        "fewshot": [generation(p) for p in drawn("fewshot")[0]],
+        "choice_fewshot": choices("choice_fewshot"),
     }
 
 
-def _plain(rng: random.Random, count: int) -> list[Problem]:
-    """Problems of at most three steps in which every quantity matters."""
+def _graded(rng: random.Random, count: int) -> list[Problem]:
+    """Return problems that follow :data:`_GRADES` in turn."""
     found: list[Problem] = []
     while len(found) < count:
+        lengths, distractors = _GRADES[len(found) % len(_GRADES)]
         drawn = problem(rng, held_out=True)
-        if len(drawn.steps) <= 3 and not drawn.distractors:
+        if len(drawn.steps) in lengths and len(drawn.distractors) == distractors:
             found.append(drawn)
     return found
 

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import hashlib
-from typing import TYPE_CHECKING
-
-import torch
+import json
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .hybrid_lm import HybridLM
+    from .loading import CausalHFLM
 
-_SAMPLES = 32  # values read of each weight
 _SETTINGS = (
-    "revision",
+    "seed",
     "max_length",
     "scoring_window",
     "truncation",
@@ -22,6 +21,8 @@ _SETTINGS = (
     "softmax_dtype",
     "mixed_precision_dtype",
 )
+# of a generation_config, what says nothing about the tokens
+_SILENT = ("transformers_version", "_from_model_config")
 
 
 def fingerprint(lm: HybridLM) -> dict[str, str]:
@@ -30,31 +31,42 @@ def fingerprint(lm: HybridLM) -> dict[str, str]:
     Models are known by what is in them, not by their place: a copied folder is the
     same model, a retrained one in the same folder is not.
     """
-    strategy = lm.strategy
-    slm = lm.pair.slm if lm.runs_slm or lm.scores_with_slm else None
+    strategy, slm = lm.strategy, None
+    if lm.runs_slm or lm.scores_with_slm:
+        slm = lm.pair.slm
     stamp = {
-        "slm": "none" if slm is None else f"{slm.named} [{weights_digest(slm.model)}]",
-        "llm": f"{lm.named} [{weights_digest(lm.model)}]",
         "strategy": f"{type(strategy).__module__}.{type(strategy).__qualname__}",
         "options": repr(strategy.options()),
         "scoring": lm.scoring,
-        "dtype": str(getattr(lm.model, "dtype", None)),
+        **_of_model("llm", lm.pair.llm),
+        **_of_model("slm", slm),
     }
     return stamp | {name: str(getattr(lm, name)) for name in _SETTINGS}
 
 
-def weights_digest(model: torch.nn.Module) -> str:
-    """Return a short digest of a model's weights: names, shapes and sampled values."""
-    digest = hashlib.blake2b(digest_size=8)
-    for name, weight in model.state_dict().items():
-        digest.update(f"{name}{tuple(weight.shape)}{weight.dtype}".encode())
-        if not weight.is_meta and weight.numel():
-            digest.update(_sampled(weight))
-    return digest.hexdigest()
+def _of_model(role: str, member: CausalHFLM | None) -> dict[str, str]:
+    if member is None:
+        return {role: "none"}
+    return {
+        role: f"{member.named} [{member.digest}]",
+        f"{role} revision": str(member.revision),
+        f"{role} dtype": str(getattr(member.model, "dtype", None)),
+        f"{role} tokenizer": _tokenizer_digest(member.tokenizer),
+        f"{role} generation_config": _generation_defaults(member.model),
+    }
 
 
-def _sampled(weight: torch.Tensor) -> bytes:
-    local = weight.to_local() if hasattr(weight, "to_local") else weight
-    values = local.detach().flatten()
-    step = max(1, values.numel() // _SAMPLES)
-    return str(values[::step].tolist()).encode()
+def _generation_defaults(model: Any) -> str:
+    """Return what a model's generation_config sets: temperature, penalties, ..."""
+    config = getattr(model, "generation_config", None)
+    if config is None:
+        return "none"
+    said = config.to_diff_dict()
+    kept = {name: value for name, value in said.items() if name not in _SILENT}
+    return json.dumps(kept, sort_keys=True, default=str)
+
+
+def _tokenizer_digest(tokenizer: Any) -> str:
+    words = json.dumps(sorted(tokenizer.get_vocab().items()))
+    special = json.dumps(tokenizer.special_tokens_map, sort_keys=True, default=str)
+    return hashlib.blake2b(f"{words}{special}".encode(), digest_size=8).hexdigest()

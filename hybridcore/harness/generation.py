@@ -18,6 +18,7 @@ from lm_eval.models.utils import (
 
 from ..errors import RequestError
 from ..tally import Tally
+from .generation_names import checked
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +53,7 @@ def prompt_of(lm: Any, context: str, gen_kwargs: Any) -> Prompt:
     """
     if not isinstance(gen_kwargs, dict):
         raise RequestError(f"generation arguments {gen_kwargs!r}: expected a mapping")
-    kwargs: dict[str, Any] = dict(normalize_gen_kwargs(gen_kwargs, lm.max_gen_toks))
+    kwargs = _normalized(checked(gen_kwargs), lm.max_gen_toks)
     eos = lm.tok_decode(lm.eot_token_id, skip_special_tokens=False)
     until = handle_stop_sequences(kwargs.pop("until"), eos=eos)
     if not all(isinstance(stop, str) for stop in until):
@@ -61,7 +62,7 @@ def prompt_of(lm: Any, context: str, gen_kwargs: Any) -> Prompt:
     whole, empty = _encoded(lm, context)
     tokens = whole[-_room(lm.max_length, budget) :]
     if (length := kwargs.pop("max_length", None)) is not None:
-        budget = min(max(int(length), len(tokens)), lm.max_length) - len(tokens)
+        budget = min(max(length, len(tokens)), lm.max_length) - len(tokens)
     return Prompt(
         tokens=tuple(tokens),
         max_new_tokens=budget,
@@ -97,6 +98,19 @@ def eos_ids(model: Any, tokenizer: Any, kwargs: Mapping[str, Any]) -> frozenset[
     ids = kwargs.get("eos_token_id", model.generation_config.eos_token_id)
     ids = ids if isinstance(ids, (list, tuple)) else [ids]
     return frozenset(i for i in (*ids, tokenizer.eos_token_id) if i is not None)
+
+
+def _normalized(kwargs: Mapping[str, Any], default_budget: int) -> dict[str, Any]:
+    try:
+        result: dict[str, Any] = dict(normalize_gen_kwargs(kwargs, default_budget))
+        if (length := result.get("max_length")) is not None:
+            result["max_length"] = int(length)
+    except (TypeError, ValueError) as error:
+        raise RequestError(
+            f"generation arguments {dict(kwargs)!r}: {error}\n"
+            "expected a number of tokens as max_gen_toks, a number as temperature"
+        ) from None
+    return result
 
 
 def _encoded(lm: Any, context: str) -> tuple[list[int], bool]:

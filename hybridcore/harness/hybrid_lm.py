@@ -17,7 +17,8 @@ from ..scoring import Score
 from ..strategy import Strategy
 from . import error_line
 from .arguments import Model, Scoring, missing_slm, name_of, parse, scoring_of
-from .cache_guard import guard
+from .cache_guard import counted, guard
+from .evaluations import Evaluations
 from .fingerprint import fingerprint
 from .generation_call import GenerationCall
 from .given import with_flags
@@ -119,9 +120,13 @@ class HybridLM(CausalHFLM):
         self.scores_with_slm = reads_slm(strategy, self.scoring)
         if (self.runs_slm or self.scores_with_slm) and self.pair.slm is None:
             raise missing_slm(strategy)
-        self.recorder = Recorder(self._trace, name, strategy.options())
-        self._everywhere: list[Ledger] = []
+        self.evaluations = Evaluations(self._trace, name, strategy.options())
         self.batch_sizes: dict[int, int] = {}
+
+    @property
+    def recorder(self) -> Recorder:
+        """Where the outcome of every request goes."""
+        return self.evaluations.recorder
 
     @property
     def max_length(self) -> int:
@@ -146,20 +151,26 @@ class HybridLM(CausalHFLM):
         :raises RequestError: a request that cannot be answered, before any is.
         """
         quiet = disable_tqdm or self.rank != 0
-        return self._answered(requests, lambda r: GenerationCall(self, r).run(quiet))
+        return self._answered(
+            "generate_until", requests, lambda r: GenerationCall(self, r).run(quiet)
+        )
 
     def loglikelihood(
         self, requests: list[Any], disable_tqdm: bool = False
     ) -> list[tuple[float, bool]]:
         """Score ``(context, continuation)`` requests; see ``scoring``."""
-        return self._answered(requests, lambda r: self._likelihoods(r, disable_tqdm))
+        return self._answered(
+            "loglikelihood", requests, lambda r: self._likelihoods(r, disable_tqdm)
+        )
 
     def loglikelihood_rolling(
         self, requests: list[Any], disable_tqdm: bool = False
     ) -> list[float]:
         """Score whole texts, window by window."""
         quiet = disable_tqdm or self.rank != 0
-        return self._answered(requests, lambda r: self._rolling(r, quiet))
+        return self._answered(
+            "loglikelihood_rolling", requests, lambda r: self._rolling(r, quiet)
+        )
 
     def _loglikelihood_tokens(
         self,
@@ -201,8 +212,10 @@ class HybridLM(CausalHFLM):
         return totals
 
     def _answered(
-        self, requests: list[Any], run: Callable[[list[Any]], list[T]]
+        self, kind: str, requests: list[Any], run: Callable[[list[Any]], list[T]]
     ) -> list[T]:
+        if self.evaluations.begin(kind):
+            self.batch_sizes = {}
         try:
             if self.world_size > 1:
                 return without_padding(requests, run)
@@ -218,10 +231,15 @@ class HybridLM(CausalHFLM):
     def set_cache_hook(self, cache_hook: CacheHook) -> None:
         """Accept a response cache, if it is this very set-up's.
 
+        lm_eval makes one at the beginning of an evaluation.
+
         :raises CacheMismatch: another pair, strategy or option set filled it.
         """
-        if cache_hook.dbdict is not None:
-            guard(cache_hook.dbdict, fingerprint(self))
+        database, kept = cache_hook.dbdict, False
+        if database is not None:
+            kept = guard(database, fingerprint(self))
+            counted(database, self.evaluations.cached_answer)
+        self.evaluations.anew(continues=kept)
         super().set_cache_hook(cache_hook)
 
     def barrier(self) -> None:
@@ -231,18 +249,30 @@ class HybridLM(CausalHFLM):
         also in those whose answers all came from a response cache.
         """
         super().barrier()
-        ledgers = self.gather_object(self.recorder.ledger)
-        self._everywhere = ledgers or []
+        self.evaluations.collect(super().gather_object)
+
+    def gather_object(self, obj: Any, dst: int = 0) -> list[Any] | None:
+        """Gather from all processes; lm_eval does so when all requests are answered."""
+        self.evaluations.reported()
+        gathered: list[Any] | None = super().gather_object(obj, dst)
+        return gathered
 
     def counts(self) -> Ledger:
-        """Return what was counted, over all processes as of the last barrier."""
-        return Ledger.total(self._everywhere or [self.recorder.ledger])
+        """Return what this evaluation counted.
+
+        Among several processes it is the sum as of the last barrier. An evaluation
+        ends with its report (:meth:`get_model_info`), or when lm_eval asks again for
+        a kind of request that it has asked for.
+        """
+        return self.evaluations.counts()
 
     def get_model_info(self) -> dict[str, Any]:
         """Return what ``HFLM`` tells of its model, and under ``hybrid`` the counts."""
         info = model_info(self)
-        if self._prints_table and self.counts().tasks:
+        counts = self.counts()
+        if self._prints_table and (counts.tasks or counts.cached):
             print(table(info["hybrid"]), file=sys.stderr)
+        self.evaluations.reported()
         return info
 
     @classmethod

@@ -17,12 +17,15 @@ NO_TASK = "(no task)"
 class Ledger:
     """What one process counted, or several together.
 
-    ``generation_s`` and ``scoring_s`` are wall-clock seconds spent in calls.
+    ``generation_s`` and ``scoring_s`` are wall-clock seconds spent in calls, loading
+    and probing left out. ``cached`` answers came from lm_eval's response cache; the
+    tallies know nothing of them.
     """
 
     tasks: dict[str, Tally] = field(default_factory=dict)
     generation_s: float = 0.0
     scoring_s: float = 0.0
+    cached: int = 0
 
     def add(self, task: str | None, tally: Tally) -> None:
         """Add what one request counted."""
@@ -51,6 +54,7 @@ class Ledger:
             self.add(task, tally)
         self.generation_s = max(self.generation_s, other.generation_s)
         self.scoring_s = max(self.scoring_s, other.scoring_s)
+        self.cached += other.cached
 
     def as_dict(self, slm_parameters: int, llm_parameters: int) -> dict[str, Any]:
         """Return the counts of every task and of all together, with rates."""
@@ -59,6 +63,7 @@ class Ledger:
         return {
             "total": {
                 **_costed(total, *costs),
+                "cached_requests": self.cached,
                 "wall_s": self.generation_s + self.scoring_s,
                 "generation_s": self.generation_s,
                 "scoring_s": self.scoring_s,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from transformers import AutoConfig, PreTrainedModel
 
 from ..errors import ModelError
 from ..models.packing import pack
+from .weights_digest import weights_digest
 
 # quantisation switches that transformers 5 reads from a config object only
 _BITSANDBYTES = ("load_in_4bit", "load_in_8bit", "bnb_4bit_", "llm_int8_")
@@ -30,8 +32,8 @@ class CausalHFLM(HFLM):
     :param role: ``"slm"`` or ``"llm"``, for messages.
     :param pretrained: hub id, folder, ``demo-slm``, ``demo-llm``, or a loaded model.
     :param loading: the other arguments of ``HFLM`` and of ``from_pretrained``.
-    :param packs: whether linear layers are packed for the CPU where that is faster;
-        None: where the model is loaded here.
+    :param packs: whether linear layers are packed for the CPU where that is faster,
+        when the model is first run; None: where it is loaded here.
     :raises ModelError: nothing there can be loaded, or it has an encoder.
     """
 
@@ -49,13 +51,28 @@ class CausalHFLM(HFLM):
             pretrained = resolved(role, pretrained)
         super().__init__(pretrained=pretrained, **arguments)
         # a model that was loaded elsewhere may be wanted there as it is
-        wanted = isinstance(pretrained, str) if packs is None else packs
-        self.packed_linears = pack(self.model) if wanted else 0
+        self._packs = isinstance(pretrained, str) if packs is None else packs
+        self.packed_linears = 0
 
     @property
     def own_window(self) -> int:
         """Tokens that this model reads at once, whatever it is paired with."""
         return int(HFLM.max_length.fget(self))
+
+    @cached_property
+    def digest(self) -> str:
+        """What is in this model's weights, in a few letters."""
+        return weights_digest(self.model)
+
+    def prepare(self) -> None:
+        """Pack the linear layers, once, where that is wanted and pays.
+
+        What runs the model calls it first; a model that is never run is left as it is.
+        """
+        if self._packs:
+            self._packs = False
+            _ = self.digest  # packed weights can no longer be read
+            self.packed_linears = pack(self.model)
 
     def _get_config(self, *args: Any, **kwargs: Any) -> None:
         with one_line(self.role, self.named, "no model there"):

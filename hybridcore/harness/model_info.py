@@ -22,7 +22,7 @@ def model_info(lm: HybridLM) -> dict[str, Any]:
 def hybrid_info(lm: HybridLM) -> dict[str, Any]:
     """Return set-up and counts; everything in it can be written as JSON."""
     slm = lm.pair.loaded_slm if lm.runs_slm or lm.scores_with_slm else None
-    models = {"slm": None if slm is None else _model(slm), "llm": _model(lm)}
+    models = {"slm": None if slm is None else _model(slm), "llm": _model(lm.pair.llm)}
     for role, runner in lm.pair.runners().items():
         if (model := models[role]) is not None:
             model |= {"runner": runner.kind, "runner_reason": _reason(runner)}

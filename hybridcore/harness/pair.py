@@ -74,6 +74,7 @@ class Pair:
             self._runners.pop(role, None)
             del runner
             lm = self._member(role)
+            lm.prepare()
             runner = choose_runner(lm.model, slots, lm.mixed_precision_dtype)
             self._runners[role] = slots, runner
         return runner
@@ -82,6 +83,7 @@ class Pair:
         """Return what reads a model's sequences as a tree; None where nothing can."""
         role: Role = "llm" if member is self.llm else "slm"
         if role not in self._trees:
+            member.prepare()
             dtype = member.mixed_precision_dtype
             self._trees[role] = choose_tree_reader(member.model, dtype)
         return self._trees[role]

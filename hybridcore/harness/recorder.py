@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, TextIO
 
 from ..decoding.request import Answer
 from ..scoring import Score
 from ..tally import Tally
 from .ledger import Ledger
-from .trace import Trace, answer_line, score_line
+from .trace import Trace, answer_line, score_line, write
 
 
 def source_of(request: Any) -> tuple[str | None, int | None]:
@@ -18,14 +18,28 @@ def source_of(request: Any) -> tuple[str | None, int | None]:
 
 
 class Recorder:
-    """Counts into a ledger, and writes a trace where one is wanted."""
+    """Counts one evaluation into a ledger, and writes its trace where one is wanted.
+
+    :param continues: the evaluation goes on where an earlier one was cut off.
+    """
 
     def __init__(
-        self, trace: Trace | None, strategy: str, options: Mapping[str, Any]
+        self,
+        trace: Trace | None,
+        strategy: str,
+        options: Mapping[str, Any],
+        continues: bool = False,
     ) -> None:
         self.ledger = Ledger()
         self._trace = trace
+        self._file: TextIO | None = None
+        self._continues = continues
         self._head = {"strategy": strategy, "options": dict(options)}
+
+    def close(self) -> None:
+        """Close the trace; nothing is recorded any more."""
+        if self._file is not None:
+            self._file.close()
 
     def answer(self, request: Any, repeat: int, answer: Answer, text: str) -> None:
         """Record a generated answer; its tally is complete."""
@@ -52,4 +66,6 @@ class Recorder:
         task, document = source_of(request)
         place = {"task": task, "doc_id": document, "repeat": repeat}
         assert self._trace is not None
-        self._trace.write({**self._head, **place, **line})
+        if self._file is None:
+            self._file = self._trace.opened(self._continues)
+        write(self._file, {**self._head, **place, **line})

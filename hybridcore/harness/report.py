@@ -41,9 +41,11 @@ def _title(info: Mapping[str, Any]) -> str:
     rate = info["total"]["tokens_per_s"]
     speed = f", {rate:.1f} tokens/s" if rate else ""
     wall = info["total"]["wall_s"]
+    kept = info["total"]["cached_requests"]
+    cached = f", {kept} answers from the response cache" if kept else ""
     return (
         f"hybrid: {strategy}, scoring={info['scoring']}, "
-        f"{wall:.1f} s in the models{speed}"
+        f"{wall:.1f} s in the models{speed}{cached}"
     )
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from lm_eval.utils import get_rolling_token_windows, make_disjoint_window
 from tqdm import tqdm
 
-from ..scoring import Score, ScoreRequest, score
+from ..scoring import Score, ScoreRequest, ScoringModel, score
 from ..scoring.induced import LLM, SCORE, kind_of
 from ..strategy import Strategy
 from .batch_size import rows_scored
@@ -67,8 +67,9 @@ class ScoringCall:
         )
         for owner in (i for i, text in enumerate(self._texts) if not text):
             self._finish(owner, [])
+        models = self._models()  # loading and probing are off the clock
         with bar, self._lm.recorder.ledger.timed("scoring_s"):
-            for index, answer in self._scores(bar):
+            for index, answer in self._scores(models, bar):
                 done[index] = answer
                 owner = self._owners[index]
                 left[owner] -= 1
@@ -77,14 +78,19 @@ class ScoringCall:
                     self._finish(owner, [done[i] for i in parts])
         return [done[i] for i in range(len(self._parts))]
 
-    def _scores(self, bar: Any) -> Any:
+    def _models(self) -> list[ScoringModel]:
+        if not self._parts:
+            return []
+        pair = self._lm.pair
+        return [
+            scoring_model(member, pair.tree(member))
+            for member in pair.members(self._lm.scores_with_slm)
+        ]
+
+    def _scores(self, models: Sequence[ScoringModel], bar: Any) -> Any:
         lm = self._lm
         if not self._parts:
             return ()
-        models = [
-            scoring_model(member, lm.pair.tree(member))
-            for member in lm.pair.members(lm.scores_with_slm)
-        ]
         return score(
             [ScoreRequest(tuple(c), tuple(t)) for _, c, t in self._parts],
             slm=models[0] if lm.scores_with_slm else None,

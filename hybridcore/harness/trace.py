@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from itertools import count
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -24,8 +25,11 @@ from .processes import own_rank
 
 
 class Trace:
-    """A file of lines; it is emptied when the first one is written.
+    """Where traces are written, one file for each evaluation.
 
+    The path has the newest. What an earlier evaluation left there is kept beside it,
+    as ``trace.1.jsonl`` (the oldest), ``trace.2.jsonl`` and so on. An evaluation that
+    takes answers from a response cache goes on in the file that is there.
     Among several processes each has a file of its own: ``trace_rank1.jsonl``.
 
     :raises ArgumentError: the file cannot be written.
@@ -35,7 +39,6 @@ class Trace:
         self.path = Path(path)
         if (rank := own_rank()) is not None:
             self.path = self.path.with_stem(f"{self.path.stem}_rank{rank}")
-        self._file: TextIO | None = None
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             self.path.open("a").close()
@@ -44,12 +47,21 @@ class Trace:
                 f"trace={path!r} cannot be written: {error}\nname another file"
             ) from None
 
-    def write(self, line: Mapping[str, Any]) -> None:
-        """Write one line, and make sure that it outlives this process."""
-        if self._file is None:
-            self._file = self.path.open("w", encoding="utf-8")
-        self._file.write(json.dumps(line, ensure_ascii=False, default=str) + "\n")
-        self._file.flush()
+    def opened(self, continues: bool) -> TextIO:
+        """Open the file of an evaluation, new unless it ``continues`` one."""
+        if not continues and self.path.exists() and self.path.stat().st_size:
+            self.path.rename(self._free())
+        return self.path.open("a", encoding="utf-8")
+
+    def _free(self) -> Path:
+        names = (self.path.with_stem(f"{self.path.stem}.{n}") for n in count(1))
+        return next(path for path in names if not path.exists())
+
+
+def write(file: TextIO, line: Mapping[str, Any]) -> None:
+    """Write one line, and make sure that it outlives this process."""
+    file.write(json.dumps(line, ensure_ascii=False, default=str) + "\n")
+    file.flush()
 
 
 def answer_line(answer: Answer, text: str) -> dict[str, Any]:

@@ -81,7 +81,7 @@ def test_one_is_clearly_weaker_and_routing_wins_most_of_it_back():
     strong, weak = accuracy("llm-only")[0], accuracy("slm-only")[0]
     assert strong >= 0.9
     assert weak <= 0.6
-    routed, share = accuracy("uncertainty", threshold=0.1)
+    routed, share = accuracy("uncertainty", threshold=0.05)
     assert routed >= 0.98 * strong
     assert share < 0.5
     assert accuracy("speculative", num_drafts=4)[0] == strong

@@ -5,13 +5,13 @@ import functools
 import pytest
 import torch
 
+from hybridcore.conformance.table import TableRunner
 from hybridcore.conformance.tiny import tiny_model
 from hybridcore.models import grouping, slot_cache, slots
 from hybridcore.models.probe import choose_runner
 from hybridcore.models.recompute import RecomputeRunner
 from hybridcore.models.runner import Feed
 from hybridcore.models.slot_cache import _PATIENCE, GROWTH, SlotLayer
-from hybridcore.models.table import TableRunner
 
 RUNNERS = {
     "slots": lambda model, slots: choose_runner(model, slots),

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import torch
+from lm_eval.models.huggingface import HFLM
 
 from hybridcore import HybridLM
 from hybridcore.errors import ArgumentError
@@ -105,20 +106,23 @@ def test_argument_strings(pair: dict[str, str]) -> None:
     assert lm.strategy.options() == {"threshold": 1.5}
 
 
-def test_ledgers_of_processes_are_summed(loaded: HybridLM) -> None:
+def test_ledgers_of_processes_are_summed(
+    loaded: HybridLM, monkeypatch: pytest.MonkeyPatch
+) -> None:
     lm = loaded.with_strategy("slm-only")
     lm.generate_until(MIXED)
     other = Ledger(
-        {"a": Tally(requests=2, tokens_out=7), "z": Tally(requests=1)}, 1e6, 0.0
+        {"a": Tally(requests=2, tokens_out=7), "z": Tally(requests=1)}, 1e6, 0.0, 5
     )
     before = lm.counts().tasks["a"].requests
-    lm.__dict__["gather_object"] = lambda own: [own, other]
+    monkeypatch.setattr(HFLM, "gather_object", lambda self, own: [own, other])
     lm.barrier()
     counts = lm.counts()
     assert counts.tasks["a"].requests == before + 2
     assert counts.tasks["z"].requests == 1
     # processes run at the same time
     assert counts.generation_s == 1e6
+    assert counts.cached == 5
     assert lm.recorder.ledger.tasks["a"].requests == before
 
 
