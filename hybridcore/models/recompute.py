@@ -56,11 +56,13 @@ class RecomputeRunner(CausalRunner):
         """Append tokens and read each sequence anew; see :class:`CausalRunner`."""
         self._places.check(feeds)
         self._call.want_hidden = self.want_hidden
-        results = [
-            self._read(part)
-            for feed in feeds
-            for part in split_at_switch(feed, self.length(feed.slot), self._switch)
-        ]
+        results, self.last_read = [], []
+        for feed in feeds:
+            count = 0
+            for part in split_at_switch(feed, self.length(feed.slot), self._switch):
+                results.append(self._read(part))
+                count += self.length(feed.slot)
+            self.last_read.append(count)
         if self.want_hidden:
             self.last_hidden = torch.cat([h for _, h in results if h is not None])
         return torch.cat([logits for logits, _ in results])

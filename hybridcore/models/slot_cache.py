@@ -6,6 +6,8 @@ So lowering a length takes tokens back, for ragged rows and sliding windows alik
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from typing import Any
 
 import torch
@@ -126,7 +128,7 @@ class SlotLayer(CacheLayerMixin):
 
 
 class SlotCache(Cache):
-    """The layers of one model; ``window`` is set before each forward."""
+    """The layers of one model; ``window`` is what the forward at hand is aimed at."""
 
     def __init__(self, slots: int) -> None:
         super().__init__(layer_class_to_replicate=lambda: SlotLayer(self))
@@ -135,17 +137,25 @@ class SlotCache(Cache):
         self.window: Window
         self._spared = 0  # forwards in a row that had far more room than needed
 
-    def open(self, view: SlotView, in_place: bool, longest: int) -> None:
-        """Aim the next forward at a view and make room for it.
+    @contextlib.contextmanager
+    def opened(self, view: SlotView, in_place: bool, longest: int) -> Iterator[None]:
+        """Aim a forward at a view and make room for it; forget that if it fails.
 
+        :param in_place: all slots are given to the model, whose attention chooses.
         :param longest: of the sequences that must be kept.
         """
+        before = self.capacity
         self.window = Window(view, in_place)
         needed = -(-max(view.room, longest) // GROWTH) * GROWTH
         self._spared = self._spared + 1 if needed * _SPARE <= self.capacity else 0
         if needed > self.capacity or self._spared > _PATIENCE:
             self.capacity = needed
             self._spared = 0
+        try:
+            yield
+        except BaseException:
+            self.capacity = before
+            raise
 
     def copy(self, source: int, target: int, length: int) -> None:
         """Copy the first ``length`` positions of one slot into another."""

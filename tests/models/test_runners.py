@@ -132,14 +132,16 @@ def test_the_cache_grows_by_blocks_and_keeps_what_it_holds(tiny):
     slot, _ = fast.acquire([5])
     tokens = [3 + i * 7 % 50 for i in range(GROWTH + 9)]
     read(fast, slot, tokens[: GROWTH - 2])
-    assert fast._cache.layers[0].keys.shape == (2, 2, GROWTH, 8)
+    assert fast._reader.cache.layers[0].keys.shape == (2, 2, GROWTH, 8)
     got = read(fast, slot, tokens[GROWTH - 2 :], 3)
-    assert fast._cache.layers[0].keys.shape == (2, 2, 2 * GROWTH, 8)
+    assert fast._reader.cache.layers[0].keys.shape == (2, 2, 2 * GROWTH, 8)
     torch.testing.assert_close(got, whole(model, tokens, 3), rtol=1e-4, atol=1e-4)
 
 
 def cache_bytes(runner):
-    return sum(t.nbytes for x in runner._cache.layers for t in (x.keys, x.values))
+    return sum(
+        t.nbytes for x in runner._reader.cache.layers for t in (x.keys, x.values)
+    )
 
 
 def test_memory_stays_bounded_by_the_longest_live_row():
@@ -174,10 +176,10 @@ def test_what_is_given_back_is_held_by_nobody(tiny, monkeypatch):
     other, _ = runner.acquire([5])
     for _ in range(3):
         read(runner, other, [7])
-    assert runner._cache.capacity == 4 * GROWTH
+    assert runner._reader.cache.capacity == 4 * GROWTH
     runner.release(slot)
     read(runner, other, [9, 11])
-    assert runner._cache.capacity == GROWTH
+    assert runner._reader.cache.capacity == GROWTH
     again, kept = runner.acquire(long)
     assert (again, kept) == (slot, GROWTH)
     expected = whole(model, long, 2)
