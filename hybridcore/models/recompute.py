@@ -16,6 +16,7 @@ from torch import Tensor
 from .calling import ModelCall, vocab_width
 from .long_rope import split_at_switch, switch_length
 from .parameters import active_parameters
+from .placement import execution_device
 from .places import Places
 from .runner import CausalRunner, Feed
 
@@ -38,7 +39,7 @@ class RecomputeRunner(CausalRunner):
         self._switch = switch_length(model.config.get_text_config())
         self.reason = reason
         self.vocab_size = vocab_width(model)
-        self.device = model.device
+        self.device = execution_device(model)
         self.parameters = active_parameters(model)
         self.forwards = 0
 

@@ -15,6 +15,7 @@ from . import grouping
 from .calling import ModelCall
 from .masking import Masking
 from .memory import out_of_memory
+from .placement import execution_device
 from .places import Places
 from .runner import Feed
 from .slot_cache import SlotCache
@@ -55,7 +56,7 @@ class SlotReader:
     ) -> None:
         self.call = ModelCall(model, autocast)
         self.cache = SlotCache(len(places.held))
-        self.device = model.device
+        self.device = execution_device(model)
         self.forwards = 0
         self.most = grouping.CALL_TOKENS
         self.tokens: Counter[int] = Counter()
