@@ -1,14 +1,16 @@
 """Calls the hooks of one strategy and checks what they return.
 
 A wrong shape, type, range or a NaN is an error that names the strategy, the hook,
-the field, what was expected and what came: it never becomes a silent route.
+the field, what was expected and what came: it never becomes a silent route. So is an
+exception of a hook's own.
 """
 
 from __future__ import annotations
 
+import sys
+import traceback
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from .discovery import plugin_manager
@@ -23,11 +25,16 @@ from .exchange import (
     Step,
     Verdict,
 )
+from .hook_checks import HookChecks
 from .strategy import Strategy
+from .transfer import fetch
 
 
 class Dispatcher:
     """The hooks of one strategy, called with checks.
+
+    Every method raises :class:`HookError` where the hook fails or returns what it
+    must not.
 
     :raises StrategyBroken: at construction, where a hook is misspelt or unmarked.
     """
@@ -35,127 +42,90 @@ class Dispatcher:
     def __init__(self, strategy: Strategy) -> None:
         self.strategy = strategy
         self.hooks = strategy.hooks()
+        self.checks = HookChecks(type(strategy).__name__)
         self._call = plugin_manager(strategy).hook
 
     def start(self, request: Request) -> Any:
         """Return the strategy's state for a new row, or None."""
-        return self._call.start(request=request) if "start" in self.hooks else None
+        return self._answer("start", request=request)
 
     def route_token(self, step: Step) -> Route | None:
         """Return B checked verdicts, or None where the default KEEP applies."""
-        if "route_token" not in self.hooks:
-            return None
-        route = self._call.route_token(step=step)
-        if route is None:
-            return None
-        self._type("route_token", "", route, Route)
-        self._vector("route_token", "verdict", route.verdict, len(step))
-        outside = (route.verdict < Route.KEEP) | (route.verdict > Route.ASK)
-        if outside.any():
-            bad = route.verdict[outside][0].item()
-            self._fail("route_token", "verdict", "KEEP, CHECK or ASK (0, 1, 2)", bad)
-        if route.signal is not None:
-            self._shape("route_token", "signal", route.signal, (len(step),))
-            if route.signal.isnan().any():
-                self._fail("route_token", "signal", "numbers", "NaN")
+        route = self.unread_route(step)
+        if route is not None:
+            self.checks.route_values(*fetch(route.verdict, route.signal))
         return route
 
-    def draft(self, step: Step) -> Draft | None:
-        """Return checked drafts, or None where one token is to be drawn from q."""
-        if "draft" not in self.hooks:
-            return None
-        draft = self._call.draft(step=step)
+    def unread_route(self, step: Step) -> Route | None:
+        """Return B verdicts whose values the caller is to check when it has them."""
+        route = self._answer("route_token", step=step)
+        return None if route is None else self.checks.route(route, step)
+
+    def draft(self, step: Step, size: int, real: int) -> Draft | None:
+        """Return checked drafts, or None where one token is to be drawn from q.
+
+        ``size`` is V; ids at and beyond ``real`` are padding columns.
+        """
+        draft = self._answer("draft", step=step)
         if draft is None:
             return None
-        self._type("draft", "", draft, Draft)
-        self._vector("draft", "length", draft.length, len(step))
-        if draft.tokens.ndim != 2 or draft.tokens.shape[0] != len(step):
-            self._fail(
-                "draft", "tokens", f"shape [{len(step)}, K]", list(draft.tokens.shape)
-            )
-        width = draft.tokens.shape[1]
-        over = draft.length > step.budget.clamp_max(width)
-        if (draft.length < 0).any() or over.any():
-            self._fail(
-                "draft",
-                "length",
-                f"0 to min(budget, K) = {step.budget.clamp_max(width).tolist()}",
-                draft.length.tolist(),
-            )
+        draft = self.checks.draft(draft, step, size)
+        values = fetch(
+            draft.tokens, draft.length, step.budget, *_sums_and_lowest(draft.law)
+        )
+        tokens, lengths, budgets, sums, lowest = values
+        self.checks.draft_values(tokens, lengths, budgets, real, sums, lowest)
         return draft
-
-    def check_drafted(self, tokens: list[int], size: int) -> None:
-        """Raise :class:`HookError` where a drafted id is outside the vocabulary."""
-        for token in tokens:
-            if not 0 <= token < size:
-                self._fail("draft", "tokens", f"ids below {size}", token)
 
     def verify(self, block: Block) -> Verdict | None:
         """Return a checked verdict, or None where every draft is accepted."""
-        verdict = self._call.verify(block=block)
-        if verdict is None:
-            return None
-        self._type("verify", "", verdict, Verdict)
-        self._vector("verify", "accepted", verdict.accepted, len(block.length))
-        if ((verdict.accepted < 0) | (verdict.accepted > block.length)).any():
-            self._fail(
-                "verify",
-                "accepted",
-                f"0 to length {block.length.tolist()}",
-                verdict.accepted.tolist(),
-            )
-        if verdict.next_law is None:
-            if (verdict.accepted == 0).any():
-                self._fail("verify", "next_law", "a law where nothing was kept", None)
-        else:
-            shape = (len(block.length), block.p.shape[-1])
-            self._law("verify", "next_law", verdict.next_law, shape)
+        verdict = self.unread_verdict(block)
+        if verdict is not None:
+            facts = _sums_and_lowest(verdict.next_law)
+            values = fetch(verdict.accepted, block.length, *facts)
+            self.checks.verdict_values(*values)
         return verdict
+
+    def unread_verdict(self, block: Block) -> Verdict | None:
+        """Return a verdict whose values the caller is to check when it has them."""
+        verdict = self._answer("verify", block=block)
+        return None if verdict is None else self.checks.verdict(verdict, block)
 
     def score(self, positions: Positions) -> Tensor | None:
         """Return checked log laws ``[N, V]``, or None to let the core derive them."""
-        if "score" not in self.hooks:
-            return None
-        law = self._call.score(positions=positions)
+        law = self._answer("score", positions=positions)
         if law is None:
             return None
-        self._type("score", "", law, Tensor)
-        self._shape("score", "", law, tuple(positions.p_logits.shape))
-        mass = law.logsumexp(-1)
-        if not torch.isfinite(mass).all() or mass.abs().max() > 1e-3:
-            worst = mass[mass.abs().nan_to_num(torch.inf).argmax()].item()
-            self._fail("score", "", "log laws that sum to one", f"log sum {worst}")
+        law = self.checks.score(law, positions)
+        self.checks.score_values(*fetch(law.logsumexp(-1)))
         return law
 
     def observe(self, outcome: Outcome) -> None:
         """Tell the strategy what a step committed."""
-        if "observe" in self.hooks:
-            self._call.observe(outcome=outcome)
+        self._answer("observe", outcome=outcome)
 
-    def _law(self, hook: str, field: str, law: Tensor, shape: tuple[int, ...]) -> None:
-        self._shape(hook, field, law, shape)
-        mass = law.sum(-1)
-        if not torch.isfinite(mass).all() or (law < 0).any() or (mass <= 0).any():
-            self._fail(hook, field, "non-negative numbers with mass", "another value")
-        if (mass - 1.0).abs().max() > 1e-3:
-            self._fail(hook, field, "laws that sum to one", f"sums {mass.tolist()}")
+    def _answer(self, hook: str, **argument: Any) -> Any:
+        if hook not in self.hooks:
+            return None
+        try:
+            return getattr(self._call, hook)(**argument)
+        except Exception as error:
+            name = type(self.strategy).__name__
+            raise HookError(
+                f"strategy {name}, {hook}: raised {type(error).__name__}: {error}\n"
+                f"at {self._place(error)}"
+            ) from error
 
-    def _vector(self, hook: str, field: str, value: Any, rows: int) -> None:
-        self._type(hook, field, value, Tensor)
-        self._shape(hook, field, value, (rows,))
-        if value.dtype.is_floating_point or value.dtype == torch.bool:
-            self._fail(hook, field, "an integer type", value.dtype)
+    def _place(self, error: Exception) -> str:
+        """Return the last line of the strategy's own file, else of any, that failed."""
+        frames = traceback.extract_tb(error.__traceback__)
+        module = sys.modules.get(type(self.strategy).__module__)
+        own = getattr(module, "__file__", None)
+        frame = next((f for f in reversed(frames) if f.filename == own), frames[-1])
+        return f"{frame.filename}, line {frame.lineno}"
 
-    def _shape(self, hook: str, field: str, value: Any, shape: tuple[int, ...]) -> None:
-        self._type(hook, field, value, Tensor)
-        if tuple(value.shape) != shape:
-            self._fail(hook, field, f"shape {list(shape)}", list(value.shape))
 
-    def _type(self, hook: str, field: str, value: Any, kind: type) -> None:
-        if not isinstance(value, kind):
-            self._fail(hook, field, kind.__name__, f"{type(value).__name__} {value!r}")
-
-    def _fail(self, hook: str, field: str, expected: str, got: Any) -> None:
-        name = type(self.strategy).__name__
-        place = f"{hook}: {field}" if field else hook
-        raise HookError(f"strategy {name}, {place}: expected {expected}, got {got}")
+def _sums_and_lowest(law: Tensor | None) -> tuple[Tensor | None, Tensor | None]:
+    if law is None:
+        return None, None
+    return law.sum(-1), law.amin(-1)

@@ -116,8 +116,10 @@ class Block:
         q: ``[B, K+1, V]`` the laws of the SLM; position ``length`` is filled
             in rows that asked, zero where the SLM made no law.
         p: ``[B, K+1, V]`` the laws of the LLM, filled up to and with ``length``.
-        q_logits, p_logits: the same positions, raw logits, float32. Where a
-            draft had no SLM, ``q_logits`` is None.
+        q_logits, p_logits: the same positions, raw logits, float32. ``q_logits`` is
+            NaN at positions where the SLM was not read (those behind the first of
+            several tokens drafted in one go), and None where the strategy does not
+            require the SLM.
         asked: ``[B]`` bool, True where the row ended its block with ASK.
         uniform: ``[B, K]`` float64 in [0, 1), one number for each drafted
             position, from the row's own generator.
@@ -146,8 +148,9 @@ class Verdict:
 
     Attributes:
         accepted: ``[B]`` int64, tokens kept from the front of each draft.
-        next_law: ``[B, V]`` float32, the law of the token that follows them, or
-            None to emit none (then ``accepted`` must be positive everywhere).
+        next_law: ``[B, V]`` float32, the law of the token that follows them. A row
+            of zeros emits none, None emits none in any row; ``accepted`` must be
+            positive in such rows.
     """
 
     accepted: Tensor
@@ -179,8 +182,10 @@ class Outcome:
     Attributes:
         tokens: the ids committed in this step, in order.
         from_llm: for each of them, whether the LLM chose it.
-        drafted: tokens that the LLM verified in this step (0 if it did not).
-        accepted: how many of those it accepted.
+        drafted: tokens that the LLM verified in this step (0 if it did not). Where
+            an accepted token ended the row, those behind it do not count.
+        accepted: how many of those it accepted. Summed over a row's outcomes, both
+            are ``num_draft_tokens`` and ``num_accepted_draft_tokens`` of its tally.
         states: what ``start`` returned for the row.
     """
 

@@ -2,7 +2,9 @@
 
 Each is called once for a whole batch of rows and gets one object. The first
 answer that is not None counts; None means "I decline" and the default applies.
-Nothing here may change the tensors it is given.
+Nothing here may change the tensors it is given, or read them after it has returned.
+What a hook returns lies on the device of what it was given; wrong types, shapes and
+values are a :class:`~hybridcore.errors.HookError`, and so is a hook that raises.
 """
 
 from __future__ import annotations
@@ -39,7 +41,8 @@ class Hooks:
         Called once for each SLM step, before the SLM's token is drawn.
 
         :param step: B rows at the position to decide; ``step.logits`` is raw.
-        :return: a :class:`Route` with B verdicts; None means KEEP everywhere.
+        :return: a :class:`Route` with B verdicts; None means KEEP everywhere. A
+            signal stays with the token that comes to stand at its position.
         """
 
     @hookspec(firstresult=True)
@@ -61,7 +64,8 @@ class Hooks:
 
         :param block: B rows, the drafts and the laws at each position.
         :return: a :class:`Verdict`; None accepts every draft, and the next
-            token is drawn from p.
+            token is drawn from p. A row of zeros in its ``next_law`` keeps what
+            was accepted and emits no further token in that row.
         """
 
     @hookspec(firstresult=True)

@@ -6,6 +6,8 @@ float32 (cumulative sums in float64) whatever the type of the models.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
@@ -33,6 +35,13 @@ def warp(
     """
     if temperature == 0.0:
         return greedy(logits)
+    return warped(logits, temperature, top_k, top_p).softmax(-1)
+
+
+def warped(
+    logits: Tensor, temperature: float = 1.0, top_k: int = 0, top_p: float = 1.0
+) -> Tensor:
+    """The scores whose softmax is :func:`warp`'s law; ``temperature`` is not 0."""
     scores = logits.float() / temperature
     if 0 < top_k < scores.shape[-1]:
         kth = scores.topk(top_k, dim=-1).values[..., -1:]
@@ -44,7 +53,7 @@ def warp(
         scores = scores.masked_fill(
             torch.zeros_like(beyond).scatter(-1, order, beyond), -torch.inf
         )
-    return scores.softmax(-1)
+    return scores
 
 
 def sample(law: Tensor, uniform: Tensor) -> Tensor:
@@ -59,6 +68,12 @@ def sample(law: Tensor, uniform: Tensor) -> Tensor:
     drawn = torch.searchsorted(mass, point, right=True)
     last = (mass < total).sum(-1, keepdim=True)
     return torch.minimum(drawn, last)[..., 0]
+
+
+def draw(law: Tensor, numbers: Sequence[float]) -> Tensor:
+    """:func:`sample` from ``law [B, V]`` by one number each that lies on the host."""
+    uniform = torch.tensor(numbers, dtype=torch.float64, device=law.device)
+    return sample(law, uniform)
 
 
 def residual(p: Tensor, q: Tensor) -> Tensor:

@@ -1,4 +1,8 @@
-"""Counts what goes into a model, padding included, by wrapping its forward."""
+"""Counts what goes into a model, padding included, at its embedding layer.
+
+The embedding is what every reading passes, once: also one that leaves the head out, or
+runs the head alone afterwards, as packed scoring does.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +18,8 @@ class ForwardCount:
 
     :param models: by role.
 
-    ``calls`` and ``tokens`` are by role; a token is one position of one row.
+    ``calls`` and ``tokens`` are by role; a token is one position of one row. A call of
+    the head alone is none.
     """
 
     def __init__(self, models: Mapping[str, torch.nn.Module]) -> None:
@@ -26,12 +31,12 @@ class ForwardCount:
     def __enter__(self) -> ForwardCount:
         for role, model in self._models.items():
 
-            def hook(_: Any, args: Any, kwargs: Any, role: str = role) -> None:
+            def hook(_: Any, args: Any, role: str = role) -> None:
                 self.calls[role] += 1
-                self.tokens[role] += _positions(args, kwargs)
+                self.tokens[role] += int(args[0].numel())
 
-            handle = model.register_forward_pre_hook(hook, with_kwargs=True)
-            self._handles.append(handle)
+            embedding: Any = model.get_input_embeddings()  # type: ignore[operator]
+            self._handles.append(embedding.register_forward_pre_hook(hook))
         return self
 
     def __exit__(
@@ -42,10 +47,3 @@ class ForwardCount:
     ) -> None:
         for handle in self._handles:
             handle.remove()
-
-
-def _positions(args: Any, kwargs: Mapping[str, Any]) -> int:
-    ids = args[0] if args else kwargs.get("input_ids")
-    if ids is None:
-        ids = kwargs["inputs_embeds"][..., 0]
-    return int(ids.numel())

@@ -46,10 +46,14 @@ class Ours(LocalSide):
     def forget(self, workload: Workload) -> None:
         """Drop all keys; make empty runners again, which probes the models."""
         self.lm = self._fresh()
-        self.base.pair.forget()
+        pair = self.base.pair
+        pair.forget()
         if workload.kind in GENERATION:
             for role in self.models():
-                self.base.pair.runner("slm" if role == "slm" else "llm", self._rows())
+                pair.runner("slm" if role == "slm" else "llm", self._rows())
+        else:
+            for member in pair.members(self.lm.scores_with_slm):
+                pair.tree(member)
         self._calls = self._forwards()
 
     def answer(self, workload: Workload) -> list[Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 from lm_eval.api.instance import Instance
@@ -65,7 +66,7 @@ def workloads(selection: Selection, kinds: Sequence[str]) -> list[Workload]:
     paths = [str(tasks_path())]
     if selection.include_path is not None:
         paths.append(selection.include_path)
-    manager = TaskManager(include_path=paths)
+    manager = _manager(*paths)
     known = set(manager.all_tasks)
     for name in selection.tasks:
         if name not in known:
@@ -74,6 +75,12 @@ def workloads(selection: Selection, kinds: Sequence[str]) -> list[Workload]:
                 "give the folder of its YAML file with --include-path"
             )
     return [_workload(manager, name, selection, kinds) for name in selection.tasks]
+
+
+@cache
+def _manager(*paths: str) -> TaskManager:
+    # it reads some thousand files of lm_eval's own tasks
+    return TaskManager(include_path=list(paths))
 
 
 def _workload(

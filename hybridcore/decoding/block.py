@@ -1,74 +1,116 @@
-"""Stacks the drafts of ragged rows into the block that ``verify`` sees."""
+"""Gathers the drafts of ragged rows into the block that ``verify`` sees."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
 
-from .. import laws
 from ..exchange import Block
+from .deferred import DeferredBlock
+from .drafted import DraftedToken
 from .row import Row
+from .step_law import PositionLaws
+
+# row and place in the block, and what the SLM had there
+_Position = tuple[int, int, DraftedToken]
 
 
-def block_of(rows: Sequence[Row], logits: Tensor, law: Tensor) -> Block:
+def block_of(rows: Sequence[Row], llm: PositionLaws, has_slm: bool) -> Block:
     """Build the block of B rows from what the LLM just gave.
 
-    ``logits`` and ``law`` are ``[sum(len(drafts) + 1), V]``, row after row.
+    :param llm: its laws at ``sum(len(drafts) + 1)`` positions, row after row.
+    :param has_slm: whether the strategy requires the SLM.
     """
     lengths = [len(row.drafts) for row in rows]
     width = max(lengths)
-    device = law.device
-    drafted = torch.zeros(len(rows), width, dtype=torch.long)
-    uniform = torch.zeros(len(rows), width, dtype=torch.float64)
-    for i, row in enumerate(rows):
-        if row.drafts:
-            drafted[i, : lengths[i]] = torch.tensor([d.token for d in row.drafts])
-            numbers = [row.random.random() for _ in row.drafts]
-            uniform[i, : lengths[i]] = torch.tensor(numbers, dtype=torch.float64)
-    q, q_logits = _slm_side(rows, width, law)
-    return Block(
-        drafted=drafted.to(device),
+    device = llm.logits.device
+    ids = [_padded([d.token for d in row.drafts], width) for row in rows]
+    numbers = [_padded([row.numbers.take() for _ in row.drafts], width) for row in rows]
+    slm = _SlmSide(_positions(rows), llm.logits, (len(rows), width + 1))
+    deferred: dict[str, Callable[[], Tensor]] = {
+        "q": slm.laws,
+        "p_logits": lambda: _spread(llm.logits, lengths),
+    }
+    if has_slm:
+        deferred["q_logits"] = slm.logits
+    fields: dict[str, Any] = {"q_logits": None, **deferred}
+    return DeferredBlock(
+        drafted=torch.tensor(ids, dtype=torch.long, device=device),
         length=torch.tensor(lengths, device=device),
-        q=q,
-        p=_padded(law, lengths),
-        q_logits=q_logits,
-        p_logits=_padded(logits, lengths),
-        asked=torch.tensor([row.asked for row in rows], device=device),
-        uniform=uniform.to(device),
+        p=_spread(llm.law, lengths),
+        asked=torch.tensor([row.asked is not None for row in rows], device=device),
+        uniform=torch.tensor(numbers, dtype=torch.float64, device=device),
         states=[row.state for row in rows],
+        **fields,
     )
 
 
-def _padded(flat: Tensor, lengths: Sequence[int]) -> Tensor:
-    """Spread ``[sum(length + 1), V]`` over ``[B, max(length) + 1, V]``."""
-    result = flat.new_zeros(len(lengths), max(lengths) + 1, flat.shape[-1])
-    start = 0
-    for i, length in enumerate(lengths):
-        result[i, : length + 1] = flat[start : start + length + 1]
-        start += length + 1
-    return result
+class _SlmSide:
+    """What the SLM made of a block's positions, gathered from where it was made."""
+
+    def __init__(
+        self, positions: Sequence[_Position], like: Tensor, shape: tuple[int, int]
+    ) -> None:
+        self._positions = positions
+        self._like = like
+        self._shape = (*shape, like.shape[-1])
+
+    def laws(self) -> Tensor:
+        """Return ``[B, K+1, V]`` laws, zero where there is none."""
+        result = self._like.new_zeros(self._shape)
+        places = [(i, k, d.laws, d.law_row) for i, k, d in self._positions]
+        _gather(result, places, lambda table: table.law)
+        points = [(i, k, d.token) for i, k, d in self._positions if d.laws is None]
+        if points:
+            result[tuple(torch.tensor(points).T)] = 1.0
+        return result
+
+    def logits(self) -> Tensor:
+        """Return ``[B, K+1, V]`` raw logits, NaN where there are none."""
+        result = self._like.new_full(self._shape, torch.nan)
+        places = [(i, k, d.step, d.step_row) for i, k, d in self._positions]
+        _gather(result, places, lambda step: step.logits)
+        return result
 
 
-def _slm_side(
-    rows: Sequence[Row], width: int, like: Tensor
-) -> tuple[Tensor, Tensor | None]:
-    size = like.shape[-1]
-    q = like.new_zeros(len(rows), width + 1, size)
-    q_logits = torch.zeros_like(q)
-    complete = True
+def _positions(rows: Sequence[Row]) -> list[_Position]:
+    """Return where the SLM moved: at drafts, and where it gave up."""
+    found = []
     for i, row in enumerate(rows):
-        for k, draft in enumerate(row.drafts):
-            if draft.law is None:
-                q[i, k] = laws.one_hot(torch.tensor(draft.token, device=q.device), size)
-            else:
-                q[i, k] = draft.law
-            if draft.logits is None:
-                complete = False
-            else:
-                q_logits[i, k] = draft.logits
-        if row.asked_law is not None and row.asked_logits is not None:
-            q[i, len(row.drafts)] = row.asked_law
-            q_logits[i, len(row.drafts)] = row.asked_logits
-    return q, q_logits if complete else None
+        found += [(i, k, draft) for k, draft in enumerate(row.drafts)]
+        if row.asked is not None and row.asked.laws is not None:
+            found.append((i, len(row.drafts), row.asked))
+    return found
+
+
+def _gather(
+    result: Tensor,
+    places: Sequence[tuple[int, int, Any, int]],
+    rows_of: Callable[[Any], Tensor],
+) -> None:
+    """Copy rows of tables to ``(row, place)``, all those of one table at once."""
+    groups: dict[int, tuple[Any, list[tuple[int, int, int]]]] = {}
+    for i, k, table, row in places:
+        if table is not None:
+            groups.setdefault(id(table), (table, []))[1].append((i, k, row))
+    for table, members in groups.values():
+        i, k, row = torch.tensor(members).T
+        result[i, k] = rows_of(table)[row].to(result)
+
+
+def _spread(flat: Tensor, lengths: Sequence[int]) -> Tensor:
+    """Spread ``[sum(length + 1), V]`` over ``[B, max(length) + 1, V]``."""
+    width = max(lengths) + 1
+    if min(lengths) + 1 == width:
+        return flat.view(len(lengths), width, -1)
+    result = flat.new_zeros(len(lengths) * width, flat.shape[-1])
+    places = [i * width + k for i, n in enumerate(lengths) for k in range(n + 1)]
+    result[torch.tensor(places, device=flat.device)] = flat
+    return result.view(len(lengths), width, -1)
+
+
+def _padded(values: list[Any], width: int) -> list[Any]:
+    return values + [0] * (width - len(values))

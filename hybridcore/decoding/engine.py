@@ -12,6 +12,7 @@ from itertools import islice
 import torch
 
 from ..dispatch import Dispatcher
+from ..errors import RequestError
 from ..exchange import Request
 from ..models.runner import CausalRunner
 from .llm_move import LlmMove
@@ -56,9 +57,18 @@ class Engine:
 
     @torch.inference_mode()
     def run(self, requests: Iterable[GenerationRequest]) -> Iterator[Answer]:
-        """Yield the answers in the order in which they finish."""
+        """Yield the answers in the order in which they finish.
+
+        A caller that stops early gives the places of the rows in flight back by
+        closing the generator, and so does every error.
+
+        :raises RequestError: a prompt is empty.
+        :raises ModelError: a model gives logits that are not finite.
+        :raises HookError: a hook fails, or returns what it must not.
+        """
         queue = iter(requests)
         rows: list[Row] = []
+        self._patience.reset()
         try:
             while True:
                 free = self._batch_size - len(rows)
@@ -68,14 +78,21 @@ class Engine:
                 self._advance([row for row in rows if row.finish is None])
                 done = [row for row in rows if row.finish is not None]
                 rows = [row for row in rows if row.finish is None]
+                # all of them before any is given out: the caller may not come back
                 for row in done:
                     self._leave(row)
+                for row in done:
                     yield row.answer()
         finally:
             for row in rows:
                 self._leave(row)
 
     def _admit(self, request: GenerationRequest) -> Row:
+        if not request.prompt:
+            raise RequestError(
+                f"prompt {request.prompt!r} of request {request.key!r}: expected at "
+                "least one token id; begin with the BOS or EOS token"
+            )
         state = self._dispatcher.start(
             Request(
                 tuple(request.prompt), request.max_new_tokens, request.generation_kwargs

@@ -41,15 +41,18 @@ class ProcessedLaw:
 
     def __init__(self, processors: LogitsProcessorList, do_sample: bool) -> None:
         self._processors = processors
-        self._do_sample = do_sample
+        self.greedy = not do_sample
         self.prefix_free = all(isinstance(p, _PREFIX_FREE) for p in processors)
 
     def __call__(self, prefix: Prefix, logits: Tensor) -> Tensor:
-        """Return the laws ``[N, V]`` of N positions; see :class:`StepLaw`."""
-        scores = self._processed(prefix, logits) if self._processors else logits
-        return scores.softmax(-1) if self._do_sample else laws.greedy(scores)
+        """Return the laws ``[N, V]`` of N positions."""
+        scores = self.scores(prefix, logits)
+        return laws.greedy(scores) if self.greedy else scores.softmax(-1)
 
-    def _processed(self, prefix: Prefix, logits: Tensor) -> Tensor:
+    def scores(self, prefix: Prefix, logits: Tensor) -> Tensor:
+        """Return the processed logits ``[N, V]``; see :class:`StepLaw`."""
+        if not self._processors:
+            return logits
         if self.prefix_free:
             unread = torch.zeros(len(logits), 1, dtype=torch.long, device=logits.device)
             shared: Tensor = self._processors(unread, logits.clone())

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import torch
-
 from .. import laws
 from ..dispatch import Dispatcher
-from ..exchange import Block, Outcome, Verdict
+from ..exchange import Verdict
+from ..transfer import fetch
 from .block import block_of
+from .observing import tell_committed
 from .reading import Reader
 from .request import EmittedToken
 from .row import Row
-from .step_law import laws_of
+from .step_law import PositionLaws
+
+# tokens accepted of a row's block, and the token behind them
+_Ruling = tuple[int, "int | None"]
 
 
 class LlmMove:
@@ -25,65 +28,87 @@ class LlmMove:
         self._reader = reader
         self._drafter = drafter
         self._dispatcher = dispatcher
-        self._holds = dispatcher.strategy.holds()
+        self._judge = self._verify if dispatcher.strategy.holds() else self._trust
 
     def __call__(self, rows: Sequence[Row]) -> None:
         """Move every row of ``rows``; each is drafting again, or finished, after."""
         before = [row.answered for row in rows]
-        lengths = [len(row.ids) for row in rows]
-        drafted = [len(row.drafts) for row in rows]
-        block = self._read(rows)
-        verdict = self._judge(block)
-        accepted = verdict.accepted.tolist()
-        chosen = self._choose(rows, verdict)
-        for i, row in enumerate(rows):
-            kept = self._commit(row, accepted[i], None if chosen is None else chosen[i])
-            self._roll_back(row, lengths[i] + kept)
-        self._observe(rows, before, drafted, accepted)
+        judged = []
+        for row, (accepted, chosen) in zip(
+            rows, self._judge(rows, self._read(rows)), strict=True
+        ):
+            length = len(row.ids)
+            drafted, kept = self._commit(row, accepted, chosen)
+            judged.append((drafted, kept))
+            self._roll_back(row, length + kept)
+        tell_committed(self._dispatcher, rows, before, judged)
         for row in rows:
             row.continue_drafting()
 
-    def _read(self, rows: Sequence[Row]) -> Block:
+    def _read(self, rows: Sequence[Row]) -> PositionLaws:
         wanted = [len(row.drafts) + 1 for row in rows]
         logits = self._reader.read(rows, wanted)
         places = [
             (row, k) for row, n in zip(rows, wanted, strict=True) for k in range(n)
         ]
         makers = [row.request.llm_law for row, _ in places]
-        law = laws_of(makers, lambda i: _prefix(*places[i]), logits)
-        return block_of(rows, logits, law)
+        return PositionLaws(makers, lambda i: _prefix(*places[i]), logits)
 
-    def _judge(self, block: Block) -> Verdict:
-        verdict = self._dispatcher.verify(block) if self._holds else None
+    def _trust(self, rows: Sequence[Row], p: PositionLaws) -> list[_Ruling]:
+        """Without drafts to judge: one token of p for each row."""
+        drawn = p.draw([row.numbers.peek() for row in rows])
+        best, tokens = fetch(p.best, drawn)
+        self._reader.check(best)
+        for row in rows:
+            row.numbers.take()
+        return [(0, token) for token in tokens]
+
+    def _verify(self, rows: Sequence[Row], p: PositionLaws) -> list[_Ruling]:
+        block = block_of(rows, p, self._drafter is not None)
+        with self._reader.blamed(p):
+            verdict = self._dispatcher.unread_verdict(block)
         if verdict is None:
-            verdict = Verdict(block.length, laws.at(block.p, block.length))
-        return verdict
+            last = laws.at(block.p, block.length)
+            verdict = Verdict(block.length, last)
+        return self._rulings(rows, verdict, p)
 
-    def _choose(self, rows: Sequence[Row], verdict: Verdict) -> list[int] | None:
-        if verdict.next_law is None:
-            return None
+    def _rulings(
+        self, rows: Sequence[Row], verdict: Verdict, p: PositionLaws
+    ) -> list[_Ruling]:
         law = verdict.next_law
-        uniform = torch.tensor(
-            [row.random.random() for row in rows],
-            dtype=torch.float64,
-            device=law.device,
-        )
-        drawn: list[int] = laws.sample(law, uniform).tolist()
-        return drawn
+        drawn = sums = lowest = None
+        if law is not None:
+            drawn = laws.draw(law, [row.numbers.peek() for row in rows])
+            sums, lowest = law.sum(-1), law.amin(-1)
+        fetched = fetch(p.best, verdict.accepted, drawn, sums, lowest)
+        best, accepted, tokens, sums, lowest = fetched
+        self._reader.check(best)
+        lengths = [len(row.drafts) for row in rows]
+        self._dispatcher.checks.verdict_values(accepted, lengths, sums, lowest)
+        rulings = []
+        for i, row in enumerate(rows):
+            emits = sums is not None and sums[i] > 0.0
+            if emits:
+                row.numbers.take()
+            rulings.append((accepted[i], tokens[i] if emits else None))
+        return rulings
 
-    def _commit(self, row: Row, accepted: int, chosen: int | None) -> int:
-        """Emit accepted drafts and the LLM's token; return how many drafts stayed."""
+    def _commit(self, row: Row, accepted: int, chosen: int | None) -> tuple[int, int]:
+        """Emit accepted drafts and the LLM's token.
+
+        Return the drafts that count as judged, and how many of them stayed.
+        """
         drafted = len(row.drafts)
         kept = row.commit_drafts(accepted)
         row.tally.wasted_slm_tokens += drafted - kept
         row.tally.wasted_llm_tokens += drafted - kept
+        # what lies behind a stop counts as neither drafted nor accepted
+        judged = drafted if row.finish is None else kept
         if drafted:
-            # what lies behind a stop counts as neither drafted nor accepted
-            judged = drafted if row.finish is None else kept
             row.tally.count_verdict(judged, kept)
         if row.finish is None and chosen is not None:
             row.commit(self._token(row, accepted, chosen))
-        return kept
+        return judged, kept
 
     def _token(self, row: Row, accepted: int, chosen: int) -> EmittedToken:
         if accepted < len(row.drafts):
@@ -91,31 +116,13 @@ class LlmMove:
             return EmittedToken(
                 chosen, True, replaced.signal, accepted=False, rejected=replaced.token
             )
-        return EmittedToken(chosen, True, row.asked_signal)
+        return EmittedToken(chosen, True, row.signal)
 
     def _roll_back(self, row: Row, length: int) -> None:
         row.drafts = []
         self._reader.keep(row, length)
         if self._drafter is not None:
             self._drafter.keep(row, length)
-
-    def _observe(
-        self,
-        rows: Sequence[Row],
-        before: Sequence[int],
-        drafted: Sequence[int],
-        accepted: Sequence[int],
-    ) -> None:
-        emitted = [row.last_emitted(b) for row, b in zip(rows, before, strict=True)]
-        self._dispatcher.observe(
-            Outcome(
-                tokens=[[e.token for e in row] for row in emitted],
-                from_llm=[[e.from_llm for e in row] for row in emitted],
-                drafted=drafted,
-                accepted=accepted,
-                states=[row.state for row in rows],
-            )
-        )
 
 
 def _prefix(row: Row, drafts: int) -> Sequence[int]:

@@ -12,6 +12,26 @@ import random
 from collections.abc import Sequence
 
 
+class Numbers:
+    """The numbers in [0, 1) of one row: each is taken for one decision.
+
+    The next one can be seen before it is known whether a decision needs it.
+    """
+
+    def __init__(self, seed: int) -> None:
+        self._random = random.Random(seed)
+        self._next = self._random.random()
+
+    def peek(self) -> float:
+        """Return the number that :meth:`take` will give next."""
+        return self._next
+
+    def take(self) -> float:
+        """Return the next number and go on to the one behind it."""
+        number, self._next = self._next, self._random.random()
+        return number
+
+
 def row_seed(seed: int, prompt: Sequence[int], repeat: int = 0) -> int:
     """Return a seed that is the same on every machine and in every process.
 

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Literal
 
 import torch
 from torch import Tensor
 
+from ..errors import HookError, ModelError
 from ..models.runner import CausalRunner, Feed
 from .row import Row
+from .step_law import PositionLaws
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +47,7 @@ class Reader:
         role: Literal["slm", "llm"],
     ) -> None:
         self.runner = runner
+        self._role = role
         self._vocabulary = vocabulary
         self._slot = f"{role}_slot"
         self._forwards = f"{role}_forwards"
@@ -57,6 +62,28 @@ class Reader:
         """
         feeds = [self._feed(row, want) for row, want in zip(rows, wanted, strict=True)]
         return self._vocabulary.restrict(self.runner.forward(feeds))
+
+    def check(self, best: Sequence[float]) -> None:
+        """Raise :class:`ModelError` where the model is broken: NaN or overflow.
+
+        ``best`` are the largest logits of some positions.
+        """
+        if not all(map(math.isfinite, best)):
+            bad = next(value for value in best if not math.isfinite(value))
+            raise ModelError(
+                f"the {self._role.upper()}'s logits are {bad!r}: expected finite "
+                "numbers\nload it with dtype=bfloat16 or float32 if it was float16, "
+                "else check its weights"
+            )
+
+    @contextmanager
+    def blamed(self, laws: PositionLaws) -> Iterator[None]:
+        """Where a hook fails on logits that are not finite, blame the model."""
+        try:
+            yield
+        except HookError:
+            self.check(laws.best.tolist())
+            raise
 
     def keep(self, row: Row, length: int) -> None:
         """Forget what lies beyond ``length`` tokens, and always leave one to read."""
@@ -75,19 +102,17 @@ class Reader:
             setattr(row, self._slot, None)
 
     def _feed(self, row: Row, wanted: int) -> Feed:
-        sequence = row.sequence()
-        slot = self._enter(row, sequence)
+        slot = self._enter(row)
         start = self.runner.length(slot)
-        tokens = sequence[start:]
+        tokens = row.tail(start)
         self._count(row, start, len(tokens))
         return Feed(slot, tokens, wanted)
 
-    def _enter(self, row: Row, sequence: Sequence[int]) -> int:
+    def _enter(self, row: Row) -> int:
         slot: int | None = getattr(row, self._slot)
         if slot is None:
             # what the row asks logits for must be read, not reused
-            known = sequence[: len(row.ids)]
-            slot, reused = self.runner.acquire(known)
+            slot, reused = self.runner.acquire(row.ids)
             setattr(row, self._slot, slot)
             row.tally.reused_prefix_tokens += min(reused, len(row.request.prompt))
         return slot

@@ -14,15 +14,20 @@ Prefix = Callable[[int], Sequence[int]]
 
 
 class StepLaw(Protocol):
-    """From raw logits to the law that a token is drawn from."""
+    """From raw logits to the law that a token is drawn from.
 
-    def __call__(self, prefix: Prefix, logits: Tensor) -> Tensor:
-        """Return the laws ``[N, V]`` of N positions.
+    The law is the softmax of the scores or, where ``greedy``, all mass on the best
+    of them. ``logits`` is ``[N, V]`` float32 over the shared vocabulary; ``prefix(i)``
+    are all tokens before position ``i`` (prompt, answer and drafts), which processors
+    such as a repetition penalty read.
+    """
 
-        ``logits`` is ``[N, V]`` float32 over the shared vocabulary; ``prefix(i)``
-        are all tokens before position ``i`` (prompt, answer and drafts), which
-        processors such as a repetition penalty read.
-        """
+    @property
+    def greedy(self) -> bool:
+        """Whether the law is a point mass."""
+
+    def scores(self, prefix: Prefix, logits: Tensor) -> Tensor:
+        """Return the scores ``[N, V]`` of N positions."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,8 +64,10 @@ class GenerationRequest:
 class EmittedToken:
     """One token of an answer and where it came from.
 
-    ``signal`` is the number ``route_token`` gave at this position, if any;
-    ``rejected`` is the draft that this token replaced, if it replaced one.
+    ``signal`` is the number ``route_token`` gave when it stood at this position, if
+    it did: of several tokens drafted in one go only the first has one. ``accepted``
+    is None where no verdict was passed; ``rejected`` is the draft that this token
+    replaced, if it replaced one.
     """
 
     token: int

@@ -2,26 +2,14 @@
 
 from __future__ import annotations
 
-import random
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
-from torch import Tensor
-
 from ..tally import Tally
+from .drafted import DraftedToken
+from .randomness import Numbers
 from .request import Answer, EmittedToken, GenerationRequest
 from .stopping import StopWatch
-
-
-@dataclass(frozen=True, slots=True)
-class DraftedToken:
-    """A token that waits for the LLM's verdict, with the law it came from."""
-
-    token: int
-    law: Tensor | None
-    logits: Tensor | None
-    signal: float | None
 
 
 class Row:
@@ -32,8 +20,9 @@ class Row:
         drafts: tokens held back for a verdict, in order.
         pending: tokens the SLM added since the LLM last moved, held or committed.
         waiting: the LLM must move; otherwise the SLM does.
-        asked: the SLM gave up this position: its law and logits here are
-            ``asked_law``, ``asked_logits``, its signal ``asked_signal``.
+        asked: what the SLM had at the position that ASK gave up, or None.
+        signal: what ``route_token`` said of the position that the LLM is to fill.
+        numbers: the row's own randomness.
         slm_slot, llm_slot: places in the runners, None before the first read.
         finish: why the row ended, None while it runs.
     """
@@ -49,7 +38,7 @@ class Row:
         self.slm_slot: int | None = None
         self.llm_slot: int | None = None
         self.tally = Tally(requests=1)
-        self.random = random.Random(request.seed)
+        self.numbers = Numbers(request.seed)
         self._answer: list[int] = []
         self._provenance: list[EmittedToken] = []
         self._stop = StopWatch(
@@ -62,10 +51,8 @@ class Row:
         self.waiting = False
         self.pending = 0
         self.drafts = []
-        self.asked = False
-        self.asked_law: Tensor | None = None
-        self.asked_logits: Tensor | None = None
-        self.asked_signal: float | None = None
+        self.asked: DraftedToken | None = None
+        self.signal: float | None = None
 
     @property
     def answered(self) -> int:
@@ -85,6 +72,16 @@ class Row:
         if not self.drafts:
             return self.ids
         return self.ids + [draft.token for draft in self.drafts]
+
+    def tail(self, start: int) -> list[int]:
+        """Return the ids from ``start`` on of prompt, answer and drafts."""
+        drafts = self.drafts[max(0, start - len(self.ids)) :]
+        return self.ids[start:] + [draft.token for draft in drafts]
+
+    @property
+    def length(self) -> int:
+        """How many ids prompt, answer and drafts are."""
+        return len(self.ids) + len(self.drafts)
 
     def commit(self, emitted: EmittedToken) -> bool:
         """Emit one token; return True where it ends the row."""
@@ -107,9 +104,9 @@ class Row:
                 return count
         return accepted
 
-    def last_emitted(self, since: int) -> Sequence[EmittedToken]:
-        """Return what was committed after the first ``since`` tokens."""
-        return self._provenance[since:]
+    def emitted_since(self, count: int) -> Sequence[EmittedToken]:
+        """Return what was committed after the first ``count`` tokens."""
+        return self._provenance[count:]
 
     def answer(self) -> Answer:
         """Return the finished answer."""

@@ -2,18 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from .. import laws
 from ..dispatch import Dispatcher
-from ..exchange import Draft, Outcome, Route, Step
+from ..exchange import Draft, Route, Step
+from ..transfer import fetch
+from .deferred import DeferredStep
+from .drafted import DraftedToken, GivenLaws
+from .observing import tell_committed
 from .reading import Reader, SharedVocabulary
 from .request import EmittedToken
-from .row import DraftedToken, Row
-from .step_law import laws_of
+from .row import Row
+from .step_law import PositionLaws
+
+
+@dataclass(frozen=True, slots=True)
+class _Turn:
+    """The rows that move, what the hooks see of them, and their laws.
+
+    ``laws`` is None where the strategy does not require the SLM.
+    """
+
+    rows: Sequence[Row]
+    step: Step
+    laws: PositionLaws | None
 
 
 class SlmMove:
@@ -34,6 +50,7 @@ class SlmMove:
         self._vocabulary = vocabulary
         self._device = device
         self._holds = dispatcher.strategy.holds()
+        self._hook_drafts = "draft" in dispatcher.hooks
         self._wants_hidden = "slm_hidden" in dispatcher.strategy.requires
 
     def __call__(self, rows: Sequence[Row]) -> None:
@@ -46,131 +63,154 @@ class SlmMove:
             self._move(able)
 
     def _move(self, rows: Sequence[Row]) -> None:
-        step = self._step(rows)
-        route = self._dispatcher.route_token(step)
-        verdicts = [Route.KEEP] * len(rows) if route is None else route.verdict.tolist()
-        signals = self._signals(route, len(rows))
-        drafting = [i for i, v in enumerate(verdicts) if v != Route.ASK]
-        for i in (i for i, v in enumerate(verdicts) if v == Route.ASK):
-            self._ask(rows[i], step, i, signals[i])
-        if drafting:
-            before = [rows[i].answered for i in drafting]
-            self._draft(rows, step, drafting, signals)
-            self._observe([rows[i] for i in drafting], before)
-        for i in drafting:
-            self._settle(rows[i], verdicts[i])
+        laws = self._read(rows)
+        turn = _Turn(rows, self._step(rows, laws), laws)
+        verdicts, drawn = self._route(turn)
+        drafting = [i for i, verdict in enumerate(verdicts) if verdict != Route.ASK]
+        for i in (i for i, verdict in enumerate(verdicts) if verdict == Route.ASK):
+            rows[i].waiting = True
+            rows[i].asked = DraftedToken(-1, laws, i, laws, i)
+        if not drafting:
+            return
+        before = [rows[i].answered for i in drafting]
+        for i, draft in self._drafts(turn, drafting, drawn):
+            self._add(rows[i], draft)
+            self._settle(rows[i], verdicts[i], len(draft))
+        if not self._holds:
+            tell_committed(self._dispatcher, [rows[i] for i in drafting], before)
 
-    def _step(self, rows: Sequence[Row]) -> Step:
-        logits = law = hidden = None
-        if self._reader is not None:
-            logits = self._reader.read(rows, [1] * len(rows))
-            makers = [row.request.slm_law for row in rows]
-            law = laws_of(makers, lambda i: rows[i].sequence(), logits)
-            hidden = self._reader.runner.last_hidden if self._wants_hidden else None
-        return Step(
-            logits=logits,
-            law=law,
-            pending=self._whole([row.pending for row in rows]),
-            budget=self._whole([row.room(self._holds) for row in rows]),
+    def _read(self, rows: Sequence[Row]) -> PositionLaws | None:
+        if self._reader is None:
+            return None
+        logits = self._reader.read(rows, [1] * len(rows))
+        makers = [row.request.slm_law for row in rows]
+        lengths = [row.length for row in rows]
+        # rows may have grown when a law is first read
+        return PositionLaws(makers, lambda i: rows[i].sequence()[: lengths[i]], logits)
+
+    def _step(self, rows: Sequence[Row], laws: PositionLaws | None) -> Step:
+        pending = [row.pending for row in rows]
+        budget = [row.room(self._holds) for row in rows]
+        numbers = torch.tensor([pending, budget], device=self._device)
+        hidden = None
+        if self._wants_hidden and self._reader is not None:
+            hidden = self._reader.runner.last_hidden
+        return DeferredStep(
+            logits=None if laws is None else laws.logits,
+            law=None if laws is None else lambda: laws.law,  # type: ignore[arg-type]
+            pending=numbers[0],
+            budget=numbers[1],
             states=[row.state for row in rows],
             hidden=hidden,
             sequences=lambda i: rows[i].sequence(),
         )
 
-    def _ask(self, row: Row, step: Step, i: int, signal: float | None) -> None:
-        row.waiting = row.asked = True
-        row.asked_signal = signal
-        if step.law is not None and step.logits is not None:
-            row.asked_law, row.asked_logits = step.law[i], step.logits[i]
+    def _route(self, turn: _Turn) -> tuple[list[int], list[int] | None]:
+        """Return the verdicts and, where no hook drafts, a token for each row.
 
-    def _draft(
-        self,
-        rows: Sequence[Row],
-        step: Step,
-        members: Sequence[int],
-        signals: Sequence[float | None],
-    ) -> None:
-        part = _select(step, members, rows)
-        draft = self._dispatcher.draft(part)
-        if draft is None:
-            draft = self._sampled(part, [rows[i] for i in members])
-        lengths = draft.length.tolist()
-        tokens = draft.tokens.tolist()
-        for j, i in enumerate(members):
-            proposed = tokens[j][: lengths[j]]
-            self._dispatcher.check_drafted(proposed, self._vocabulary.real)
-            self._add(rows[i], proposed, draft, part, j, signals[i])
+        The rows keep their signals.
+        """
+        laws, drawn = turn.laws, None
+        if laws is None or self._reader is None:
+            route = self._dispatcher.unread_route(turn.step)
+        else:
+            with self._reader.blamed(laws):
+                route = self._dispatcher.unread_route(turn.step)
+            if not self._hook_drafts:
+                drawn = _draw(turn.rows, laws)
+        best = None if laws is None else laws.best
+        verdict, signal = (route.verdict, route.signal) if route else (None, None)
+        best, verdicts, signals, tokens = fetch(best, verdict, signal, drawn)
+        if self._reader is not None:
+            self._reader.check(best)
+        if verdicts is None:
+            return [Route.KEEP] * len(turn.rows), tokens
+        self._dispatcher.checks.route_values(verdicts, signals)
+        for row, number in zip(turn.rows, signals or (), strict=bool(signals)):
+            row.signal = number
+        return verdicts, tokens
 
-    def _sampled(self, step: Step, rows: Sequence[Row]) -> Draft:
-        if step.law is None:
-            return Draft(
-                torch.zeros(len(rows), 0, dtype=torch.long, device=self._device),
-                self._whole([0] * len(rows)),
-            )
-        uniform = torch.tensor(
-            [row.random.random() for row in rows],
-            dtype=torch.float64,
-            device=step.law.device,
-        )
-        tokens = laws.sample(step.law, uniform)
-        return Draft(tokens[:, None], torch.ones_like(tokens), step.law[:, None])
+    def _drafts(
+        self, turn: _Turn, members: Sequence[int], drawn: Sequence[int] | None
+    ) -> Iterator[tuple[int, list[DraftedToken]]]:
+        """Give what joins each row of ``members``: tokens of a hook, or one of q."""
+        if self._hook_drafts:
+            part = _select(turn.step, members, turn.rows)
+            size, real = self._vocabulary.size, self._vocabulary.real
+            draft = self._dispatcher.draft(part, size, real)
+            if draft is not None:
+                return _proposed(draft, members, turn)
+            if turn.laws is not None:
+                (drawn,) = fetch(_draw(turn.rows, turn.laws))
+        return _sampled(drawn, members, turn)
 
-    def _add(
-        self,
-        row: Row,
-        tokens: Sequence[int],
-        draft: Draft,
-        step: Step,
-        j: int,
-        signal: float | None,
-    ) -> None:
-        for k, token in enumerate(tokens):
+    def _add(self, row: Row, draft: Sequence[DraftedToken]) -> None:
+        for count, token in enumerate(draft, start=1):
             row.pending += 1
             if self._holds:
-                law = None if draft.law is None else draft.law[j, k]
-                logits = step.logits[j] if k == 0 and step.logits is not None else None
-                row.drafts.append(DraftedToken(token, law, logits, signal))
-            elif row.commit(EmittedToken(token, False, signal)):
-                break
-        if not tokens:
-            row.waiting = True
+                row.drafts.append(token)
+                ended = token.token in row.request.eos
+            else:
+                ended = row.commit(EmittedToken(token.token, False, token.signal))
+            if ended:
+                # nothing behind it can be emitted
+                row.tally.wasted_slm_tokens += len(draft) - count
+                return
 
-    def _settle(self, row: Row, verdict: int) -> None:
+    def _settle(self, row: Row, verdict: int, drafted: int) -> None:
         full = self._holds and row.room(held=True) == 0
         ended = bool(row.drafts) and row.drafts[-1].token in row.request.eos
-        if verdict == Route.CHECK or full or ended:
-            row.waiting = True
+        row.waiting = verdict == Route.CHECK or full or ended or not drafted
+        if drafted:
+            row.signal = None
 
-    def _observe(self, rows: Sequence[Row], before: Sequence[int]) -> None:
-        if self._holds:
-            return
-        emitted = [row.last_emitted(b) for row, b in zip(rows, before, strict=True)]
-        self._dispatcher.observe(
-            Outcome(
-                tokens=[[e.token for e in row] for row in emitted],
-                from_llm=[[e.from_llm for e in row] for row in emitted],
-                drafted=[0] * len(rows),
-                accepted=[0] * len(rows),
-                states=[row.state for row in rows],
-            )
+
+def _draw(rows: Sequence[Row], laws: PositionLaws) -> Tensor:
+    """Draw one token for each row, with numbers that are not used up yet."""
+    return laws.draw([row.numbers.peek() for row in rows])
+
+
+def _sampled(
+    drawn: Sequence[int] | None, members: Sequence[int], turn: _Turn
+) -> Iterator[tuple[int, list[DraftedToken]]]:
+    laws = turn.laws
+    for i in members:
+        if drawn is None or laws is None:
+            yield i, []
+            continue
+        row = turn.rows[i]
+        row.numbers.take()
+        law = None if laws.certain(i) else laws
+        yield i, [DraftedToken(drawn[i], law, i, laws, i, row.signal)]
+
+
+def _proposed(
+    draft: Draft, members: Sequence[int], turn: _Turn
+) -> Iterator[tuple[int, list[DraftedToken]]]:
+    tokens, lengths = fetch(draft.tokens, draft.length)
+    width = draft.tokens.shape[1]
+    given = None if draft.law is None else GivenLaws(draft.law.flatten(0, 1))
+    for j, i in enumerate(members):
+        row = turn.rows[i]
+        yield (
+            i,
+            [
+                # logits and signal are those of the position that the step stood at
+                DraftedToken(token, given, j * width + k, turn.laws, i, row.signal)
+                if k == 0
+                else DraftedToken(token, given, j * width + k)
+                for k, token in enumerate(tokens[j][: lengths[j]])
+            ],
         )
-
-    def _signals(self, route: Route | None, count: int) -> list[float | None]:
-        if route is None or route.signal is None:
-            return [None] * count
-        return list(route.signal.tolist())
-
-    def _whole(self, values: Sequence[int]) -> Tensor:
-        return torch.tensor(values, dtype=torch.long, device=self._device)
 
 
 def _select(step: Step, members: Sequence[int], rows: Sequence[Row]) -> Step:
     if len(members) == len(step):
         return step
     index = torch.tensor(members, device=step.pending.device)
-    return Step(
+    return DeferredStep(
         logits=None if step.logits is None else step.logits[index],
-        law=None if step.law is None else step.law[index],
+        law=lambda: None if step.law is None else step.law[index],  # type: ignore[arg-type]
         pending=step.pending[index],
         budget=step.budget[index],
         states=[step.states[i] for i in members],

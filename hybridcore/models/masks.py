@@ -7,30 +7,49 @@ sliding or chunked mask where it names a window or a chunk size, else causal.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor
 
-# (key position, query position) -> visible
-Pattern = Callable[[Tensor, Tensor], Tensor]
+
+@dataclass(frozen=True, slots=True)
+class Pattern:
+    """Which keys a query sees, by their positions.
+
+    Attributes:
+        visible: from positions of keys and of queries to booleans.
+        first: from a query's position to that of the first key it sees.
+    """
+
+    visible: Callable[[Tensor, Tensor], Tensor]
+    first: Callable[[int], int]
+
+    def __call__(self, key: Tensor, query: Tensor) -> Tensor:
+        """Tell which ``key`` positions are visible from ``query`` positions."""
+        return self.visible(key, query)
 
 
-def causal(key: Tensor, query: Tensor) -> Tensor:
-    """Every key up to the query."""
-    return key <= query
+# every key up to the query
+causal = Pattern(lambda key, query: key <= query, lambda query: 0)
 
 
 def sliding(window: int) -> Pattern:
     """The last ``window`` keys up to the query."""
-    return lambda key, query: (key <= query) & (key > query - window)
+    return Pattern(
+        lambda key, query: (key <= query) & (key > query - window),
+        lambda query: max(0, query - window + 1),
+    )
 
 
 def chunked(size: int) -> Pattern:
     """Keys of the query's own chunk of ``size`` positions."""
-    return lambda key, query: (key <= query) & (key // size == query // size)
+    return Pattern(
+        lambda key, query: (key <= query) & (key // size == query // size),
+        lambda query: query // size * size,
+    )
 
 
 @dataclass(frozen=True)
@@ -45,16 +64,9 @@ class MaskPlan:
     single: bool
     additive: bool
 
-    def masks(
-        self, positions: Tensor, live: int, dtype: torch.dtype
-    ) -> Tensor | dict[str, Tensor]:
-        """Build the masks ``[B, 1, T, live]`` for query ``positions [B, T]``."""
-        keys = torch.arange(live, device=positions.device)
-        built = {
-            name: self.form(pattern(keys, positions[:, None, :, None]), dtype)
-            for name, pattern in self.patterns.items()
-        }
-        return next(iter(built.values())) if self.single else built
+    def named(self, masks: Sequence[Tensor]) -> Tensor | dict[str, Tensor]:
+        """Return masks, one for each pattern, as the model takes them."""
+        return masks[0] if self.single else dict(zip(self.patterns, masks, strict=True))
 
     def form(self, visible: Tensor, dtype: torch.dtype) -> Tensor:
         """Return a boolean mask in the form that the model wants."""

@@ -12,12 +12,14 @@ from __future__ import annotations
 import contextlib
 import logging
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import torch
 
 from ..errors import ModelError
 from .calling import ModelCall
+from .masking import Masking
 from .masks import mask_plans, unknown_layer_types
 from .recompute import RecomputeRunner
 from .runner import CausalRunner
@@ -53,14 +55,15 @@ def choose_runner(
     """
     noise = _refuse_foreign(model, autocast)
     reasons = []
-    for number in range(len(mask_plans(_text_config(model)))):
+    for way in ways(model):
         try:
-            tried = _tried(model, number, autocast, noise)
+            tried = _tried(model, way, autocast, noise)
         except Mismatch as mismatch:
-            reasons.append(str(mismatch))
+            # what our attention cannot do says nothing about the model
+            reasons += [] if way.in_pieces else [str(mismatch)]
             continue
-        plan = mask_plans(_text_config(model))[number]
-        return SlotRunner(model, slots, plan, autocast, tried.bytes_per_token)
+        masking = way(model, autocast)
+        return SlotRunner(model, slots, masking, autocast, tried.bytes_per_token)
     _LOG.warning(
         "model %s runs without a cache, which is slow: %s",
         type(model).__name__,
@@ -71,6 +74,30 @@ def choose_runner(
 
 class Mismatch(Exception):
     """A way of reading is wrong for a model; says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """One of the ways in which a model may be given its masks.
+
+    Attributes:
+        number: of the plan among those of its configuration.
+        in_pieces: attention is ours.
+    """
+
+    number: int
+    in_pieces: bool
+
+    def __call__(self, model: Any, autocast: torch.dtype | None) -> Masking:
+        """Return this way for the windows that the configuration now names."""
+        plan = mask_plans(_text_config(model))[self.number]
+        return Masking(model, plan, self.in_pieces, autocast)
+
+
+def ways(model: Any) -> list[Way]:
+    """Return the ways worth trying, the fastest and likeliest first."""
+    numbers = range(len(mask_plans(_text_config(model))))
+    return [Way(number, ours) for number in numbers for ours in (True, False)]
 
 
 def allowed(dtype: torch.dtype) -> tuple[float, float]:
@@ -102,9 +129,9 @@ def _refuse_foreign(model: Any, autocast: torch.dtype | None) -> float:
 
 
 def _tried(
-    model: Any, number: int, autocast: torch.dtype | None, noise: float
+    model: Any, way: Way, autocast: torch.dtype | None, noise: float
 ) -> SlotRunner:
-    """Return the slot runner that was right with that plan; raise Mismatch."""
+    """Return the slot runner that was right in that way; raise Mismatch."""
     if missing := ModelCall(model).missing(*_NEEDED):
         raise Mismatch(f"its forward takes no {missing[0]}")
     config = _text_config(model)
@@ -113,12 +140,12 @@ def _tried(
         raise Mismatch(f"its configuration has a window of {length - _BEYOND} tokens")
     try:
         with short_windows(config):
-            plan = mask_plans(config)[number]
-            fast = SlotRunner(model, 3, plan, autocast)
+            masking = way(model, autocast)
+            fast = SlotRunner(model, 3, masking, autocast)
             found = short_trial(fast, RecomputeRunner(model, 3, autocast))
             if length:
                 pair = (
-                    SlotRunner(model, 2, plan, autocast),
+                    SlotRunner(model, 2, masking, autocast),
                     RecomputeRunner(model, 2, autocast),
                 )
                 found = torch.cat([found, long_trial(*pair, length)])

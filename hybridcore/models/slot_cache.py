@@ -6,12 +6,13 @@ So lowering a length takes tokens back, for ragged rows and sliding windows alik
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
 from transformers.cache_utils import Cache, CacheLayerMixin
+
+from .slot_view import SlotView
 
 GROWTH = 256  # positions added at a time
 
@@ -19,33 +20,43 @@ GROWTH = 256  # positions added at a time
 class Window:
     """The rows and positions that one forward reads and writes.
 
-    :param slots: the slot of each row; a run of neighbours is read as a view, any
+    :param view: what is read; a run of neighbouring slots is a view of the cache, any
         other choice is gathered.
-    :param places: ``[B, T]`` where the new keys go.
-    :param live: keys up to here are read.
-    :param room: positions written to lie below it.
+    :param in_place: all slots are given to the model, whose attention chooses.
     """
 
-    def __init__(
-        self, slots: Sequence[int], places: Tensor, live: int, room: int
-    ) -> None:
-        self.width = places.shape[1]
-        self.live = live
-        self.room = room
-        rows = torch.tensor(slots, device=places.device)
-        first = slots[0]
-        self.run: slice | None = None
-        if list(slots) == list(range(first, first + len(slots))):
-            self.run = slice(first, first + len(slots))
-        # a model may be spread over devices: each layer's keys lie on its own
-        self._on = {places.device: (rows, places)}
+    def __init__(self, view: SlotView, in_place: bool) -> None:
+        self.live = view.live
+        self.width = view.width
+        self._in_place = in_place
+        self._places = view.places
+        self._slots = torch.tensor(view.slots, device=view.device)
+        self._run: slice | None = None
+        first, last = view.slots[0], view.slots[-1] + 1
+        if view.slots == list(range(first, last)):
+            self._run = slice(first, last)
+        self._targets: dict[tuple[Any, ...], Tensor] = {}
 
-    def on(self, device: torch.device) -> tuple[Tensor, Tensor]:
-        """Return the slots ``[B]`` and the places ``[B, T]`` on a device."""
-        if device not in self._on:
-            rows, places = next(iter(self._on.values()))
-            self._on[device] = rows.to(device), places.to(device)
-        return self._on[device]
+    def targets(self, room: Tensor) -> Tensor:
+        """Return which ``[B * heads * T]`` vectors of a layer's room are written."""
+        _, heads, capacity, _ = room.shape
+        # layers may differ in their heads, and lie on several devices
+        kind = (heads, capacity, room.device)
+        if kind not in self._targets:
+            rows = self._slots[:, None] * heads + torch.arange(
+                heads, device=self._slots.device
+            )
+            places = rows[:, :, None] * capacity + self._places[:, None]
+            self._targets[kind] = places.flatten().to(room.device)
+        return self._targets[kind]
+
+    def live_part(self, room: Tensor) -> Tensor:
+        """Return what the model gets of a layer's room."""
+        if self._in_place:
+            return room
+        if self._run is not None:
+            return room[self._run, :, : self.live]
+        return room[self._slots.to(room.device), :, : self.live]
 
 
 class SlotLayer(CacheLayerMixin):
@@ -61,8 +72,8 @@ class SlotLayer(CacheLayerMixin):
 
     def lazy_initialization(self, key_states: Tensor, value_states: Tensor) -> None:
         """Allocate room for every slot, in the shapes the layer turns out to have."""
-        self.keys = self._room(key_states, self._cache.capacity)
-        self.values = self._room(value_states, self._cache.capacity)
+        self.keys = self._room(key_states)
+        self.values = self._room(value_states)
         self.is_initialized = True
 
     def update(
@@ -71,11 +82,12 @@ class SlotLayer(CacheLayerMixin):
         """Write the new keys at their positions; return the live part of the rows."""
         if not self.is_initialized:
             self.lazy_initialization(key_states, value_states)
-        self._grow()
-        slots, places = self._cache.window.on(key_states.device)
-        self.keys[slots[:, None], :, places] = key_states.transpose(1, 2)
-        self.values[slots[:, None], :, places] = value_states.transpose(1, 2)
-        return self._live(self.keys), self._live(self.values)
+        self._resize()
+        window = self._cache.window
+        for room, new in ((self.keys, key_states), (self.values, value_states)):
+            vectors = room.view(-1, room.shape[3])
+            vectors.index_copy_(0, window.targets(room), new.flatten(0, 2))
+        return window.live_part(self.keys), window.live_part(self.values)
 
     def copy(self, source: int, target: int, length: int) -> None:
         """Copy the first ``length`` positions of one slot into another."""
@@ -95,25 +107,18 @@ class SlotLayer(CacheLayerMixin):
         """No maximum: capacity grows."""
         return -1
 
-    def _live(self, tensor: Tensor) -> Tensor:
-        window = self._cache.window
-        if window.run is not None:
-            return tensor[window.run, :, : window.live]
-        slots, _ = window.on(tensor.device)
-        return tensor[slots, :, : window.live]
-
-    def _room(self, like: Tensor, capacity: int) -> Tensor:
-        shape = (self._cache.slots, like.shape[1], capacity, like.shape[3])
+    def _room(self, like: Tensor) -> Tensor:
+        shape = (self._cache.slots, like.shape[1], self._cache.capacity, like.shape[3])
         return like.new_zeros(shape)
 
-    def _grow(self) -> None:
-        held = self.keys.shape[2]
-        if held >= self._cache.capacity:
+    def _resize(self) -> None:
+        kept = min(self.keys.shape[2], self._cache.capacity)
+        if self.keys.shape[2] == self._cache.capacity:
             return
         for name in ("keys", "values"):
             old = getattr(self, name)
-            new = self._room(old, self._cache.capacity)
-            new[:, :, :held] = old
+            new = self._room(old)
+            new[:, :, :kept] = old[:, :, :kept]
             setattr(self, name, new)
 
 
@@ -126,11 +131,11 @@ class SlotCache(Cache):
         self.capacity = 0
         self.window: Window
 
-    def open(self, window: Window) -> None:
-        """Aim the next forward at ``window`` and make room for it."""
-        self.window = window
-        if window.room > self.capacity:
-            self.capacity = -(-window.room // GROWTH) * GROWTH
+    def open(self, view: SlotView, in_place: bool) -> None:
+        """Aim the next forward at a view and make room for it."""
+        self.window = Window(view, in_place)
+        if view.room > self.capacity:
+            self.capacity = -(-view.room // GROWTH) * GROWTH
 
     def copy(self, source: int, target: int, length: int) -> None:
         """Copy the first ``length`` positions of one slot into another."""

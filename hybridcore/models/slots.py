@@ -1,9 +1,7 @@
 """The default runner: many sequences in one cache, each with its own length.
 
-Rows of one call stand at different positions, so positions and masks are explicit.
-Tokens are right-aligned in a call: the wanted logits are then the last columns of
-every row, whatever its length. The padding before them stands at position 0, which
-every model has, and writes its keys behind the row's end, where no query looks.
+Rows of one call stand at different positions, so positions and masks are explicit
+(``slot_view.py``), and keys stay where they are (``slot_cache.py``).
 """
 
 from __future__ import annotations
@@ -17,11 +15,12 @@ from torch import Tensor
 from .calling import ModelCall, vocab_width
 from .grouping import chunks, grouped
 from .long_rope import split_at_switch, switch_length
-from .masks import MaskPlan
+from .masking import Masking
 from .parameters import active_parameters
 from .places import Places
 from .runner import CausalRunner, Feed
-from .slot_cache import SlotCache, Window
+from .slot_cache import SlotCache
+from .slot_view import SlotView
 
 _WORTH_COPYING = 16  # tokens; a shorter prefix is read again
 # tokens that could be read in the time a call takes for being a call
@@ -37,9 +36,12 @@ class SlotRunner(CausalRunner):
 
     :param model: a transformers causal LM that takes position ids and 4D masks.
     :param slots: sequences held at once.
-    :param plan: the masks its layers want.
+    :param masking: what it gets for masks.
     :param autocast: type of mixed precision, None for none.
     :param bytes_per_token: of cache, in one slot; 0 where nobody knows.
+
+    Attributes:
+        in_pieces: whether attention is :mod:`.attention`'s.
     """
 
     kind = "slots"
@@ -48,15 +50,15 @@ class SlotRunner(CausalRunner):
         self,
         model: Any,
         slots: int,
-        plan: MaskPlan,
+        masking: Masking,
         autocast: torch.dtype | None = None,
         bytes_per_token: int = 0,
     ) -> None:
         self._call = ModelCall(model, autocast)
-        self._plan = plan
+        self._masking = masking
+        self.in_pieces = masking.in_pieces
         self._places = Places(slots)
         self._cache = SlotCache(slots)
-        self._dtype = autocast or model.dtype
         self._switch = switch_length(model.config.get_text_config())
         self._far = [False] * slots  # whose keys are those of a text beyond the switch
         self.vocab_size = vocab_width(model)
@@ -155,41 +157,24 @@ class SlotRunner(CausalRunner):
     def _read(self, feeds: Sequence[Feed]) -> list[_Read]:
         """Read one padded call; return each row's wanted logits and hidden states."""
         wanted = max(1, *(feed.wanted for feed in feeds))
-        ids, positions, window = self._layout(feeds)
-        self._cache.open(window)
-        logits, hidden = self._call(
-            ids,
-            wanted,
-            position_ids=positions,
-            attention_mask=self._plan.masks(positions, window.live, self._dtype),
-            past_key_values=self._cache,
-            use_cache=True,
-        )
+        starts = [self.length(feed.slot) for feed in feeds]
+        view = SlotView(feeds, starts, self.device)
+        self._cache.open(view, self.in_pieces)
+        with self._masking.over(view) as masks:
+            logits, hidden = self._call(
+                view.ids,
+                wanted,
+                position_ids=view.positions,
+                attention_mask=masks,
+                past_key_values=self._cache,
+                use_cache=True,
+            )
         self.forwards += 1
         logits = logits.to(self.device)
         for feed in feeds:
             self._places.append(feed.slot, feed.tokens)
-        starts = [wanted - feed.wanted for feed in feeds]
+        first = [wanted - feed.wanted for feed in feeds]
         if hidden is None:
-            return [(logits[i, a:], None) for i, a in enumerate(starts)]
+            return [(logits[i, a:], None) for i, a in enumerate(first)]
         hidden = hidden.to(self.device)
-        return [(logits[i, a:], hidden[i, a:]) for i, a in enumerate(starts)]
-
-    def _layout(self, feeds: Sequence[Feed]) -> tuple[Tensor, Tensor, Window]:
-        """Return token ids and positions ``[B, T]``, and where their keys go."""
-        width = max(len(feed.tokens) for feed in feeds)
-        ids, positions, places = [], [], []
-        live = room = 0
-        for feed in feeds:
-            start = self.length(feed.slot)
-            end = start + len(feed.tokens)
-            padding = width - len(feed.tokens)
-            ids.append([0] * padding + list(feed.tokens))
-            positions.append([0] * padding + list(range(start, end)))
-            places.append([*range(end, end + padding), *range(start, end)])
-            live, room = max(live, end), max(room, end + padding)
-        tensors = [
-            torch.tensor(x, device=self.device) for x in (ids, positions, places)
-        ]
-        window = Window([feed.slot for feed in feeds], tensors[2], live, room)
-        return tensors[0], tensors[1], window
+        return [(logits[i, a:], hidden[i, a:]) for i, a in enumerate(first)]

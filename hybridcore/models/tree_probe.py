@@ -14,8 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from .masks import MaskPlan, mask_plans
-from .probe import Mismatch, allowed, long_trial_length, short_windows
+from .probe import Mismatch, Way, allowed, long_trial_length, short_windows, ways
 from .recompute import RecomputeRunner
 from .runner import Feed
 from .tree_reader import TreeReader
@@ -33,33 +32,30 @@ def choose_tree_reader(
 
     Why none is goes to this module's logger, at level INFO.
     """
-    config = model.config.get_text_config()
     reasons = []
-    for number in range(len(mask_plans(config))):
-        for in_pieces in (True, False):
-            try:
-                _try(model, number, in_pieces, autocast)
-            except Mismatch as mismatch:
-                reasons.append(str(mismatch))
-                continue
-            plan = mask_plans(config)[number]
-            return TreeReader(model, plan, in_pieces, autocast)
+    for way in ways(model):
+        try:
+            _try(model, way, autocast)
+        except Mismatch as mismatch:
+            # what our attention cannot do says nothing about the model
+            reasons += [] if way.in_pieces else [str(mismatch)]
+            continue
+        return TreeReader(model, way(model, autocast), autocast)
     _LOG.info("%s cannot read a tree: %s", type(model).__name__, reasons[0])
     return None
 
 
-def _try(
-    model: Any, number: int, in_pieces: bool, autocast: torch.dtype | None
-) -> None:
+def _try(model: Any, way: Way, autocast: torch.dtype | None) -> None:
     config = model.config.get_text_config()
     length = long_trial_length(config)
     slow = RecomputeRunner(model, 1, autocast)
     try:
         with short_windows(config):
-            plan = mask_plans(config)[number]
-            found = _trial(TreeReader(model, plan, in_pieces, autocast), slow, 0)
+            masking = way(model, autocast)
+            found = _trial(TreeReader(model, masking, autocast), slow, 0)
             if length:
-                found = torch.cat([found, _long(model, plan, in_pieces, slow, length)])
+                reader = TreeReader(model, masking, autocast)
+                found = torch.cat([found, _trial(reader, slow, length)])
     # whatever a foreign model raises, its sequences can still be read alone
     except Exception as error:
         first = (str(error).splitlines() or [""])[0]
@@ -68,13 +64,6 @@ def _try(
     worst = found.quantile(share).item()
     if not worst <= limit:  # NaN is no match
         raise Mismatch(f"logits differ by {worst:.2g} of their spread")
-
-
-def _long(
-    model: Any, plan: MaskPlan, in_pieces: bool, slow: RecomputeRunner, length: int
-) -> Tensor:
-    reader = TreeReader(model, plan, in_pieces, slow.autocast)
-    return _trial(reader, slow, length)
 
 
 def _trial(reader: TreeReader, slow: RecomputeRunner, extra: int) -> Tensor:

@@ -16,8 +16,7 @@ from torch import Tensor
 from .calling import vocab_width
 from .halves import Halves
 from .long_rope import switch_length
-from .masks import MaskPlan
-from .tree_attention import attending
+from .masking import Masking
 from .tree_cache import TreeCache
 from .tree_view import Segment, TreeView
 
@@ -26,13 +25,12 @@ class TreeReader:
     """One causal LM, reading a tree.
 
     :param model: a transformers causal LM that takes position ids and 4D masks.
-    :param plan: the masks its layers want.
-    :param in_pieces: attend with :mod:`.tree_attention`, not with the model's own.
+    :param masking: what it gets for masks.
     :param autocast: type of mixed precision, None for none.
 
     Attributes:
         longest: the longest sequence it reads rightly, None without limit.
-        in_pieces: whether attention is :mod:`.tree_attention`'s.
+        in_pieces: whether attention is :mod:`.attention`'s.
         vocab_size: width of the logits.
         held: rows held.
     """
@@ -40,21 +38,18 @@ class TreeReader:
     def __init__(
         self,
         model: Any,
-        plan: MaskPlan,
-        in_pieces: bool,
+        masking: Masking,
         autocast: torch.dtype | None = None,
     ) -> None:
         self._halves = Halves(model)
-        self._config = model.config.get_text_config()
-        self._plan = plan
-        self.in_pieces = in_pieces
+        self._masking = masking
+        self.in_pieces = masking.in_pieces
         self._autocast = autocast
-        self._dtype = autocast or model.dtype
         self._cache = TreeCache()
         self._hidden: Tensor | None = None
         self.device = model.device
         self.vocab_size = vocab_width(model)
-        self.longest = switch_length(self._config)
+        self.longest = switch_length(model.config.get_text_config())
         self.forwards = 0
 
     @property
@@ -78,8 +73,7 @@ class TreeReader:
         """
         view = TreeView(path, self.held, segments, self.device)
         ids = torch.tensor([[t for s in segments for t in s.tokens]])
-        masks, attention = self._masks(view)
-        with attention, self._precision():
+        with self._masking.over(view) as masks, self._precision():
             hidden = self._halves.read(
                 ids.to(self.device),
                 position_ids=view.positions,
@@ -107,26 +101,6 @@ class TreeReader:
         """Forget everything, and let go of the memory."""
         self._cache = TreeCache()
         self._hidden = None
-
-    def _masks(self, view: TreeView) -> tuple[Any, Any]:
-        """Return what the model gets for a mask, and the attention it runs under."""
-        patterns = self._plan.patterns
-        if not self.in_pieces:
-            built = {
-                name: self._plan.form(view.visible(pattern)[None, None], self._dtype)
-                for name, pattern in patterns.items()
-            }
-            return self._as_planned(built), contextlib.nullcontext()
-        # the model hands a mask through to attention; here it is only a name
-        names = {name: torch.empty(1, 1, 1, 1, device=self.device) for name in patterns}
-        pieces = {
-            id(names[name]): view.pieces(pattern, self._dtype)
-            for name, pattern in patterns.items()
-        }
-        return self._as_planned(names), attending(self._config, pieces)
-
-    def _as_planned(self, masks: dict[str, Tensor]) -> Any:
-        return next(iter(masks.values())) if self._plan.single else masks
 
     def _precision(self) -> Any:
         if self._autocast is None:

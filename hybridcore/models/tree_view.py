@@ -15,8 +15,9 @@ import torch
 from torch import Tensor
 
 from .masks import Pattern
+from .pieces import PIECE, Piece, additive
 
-PIECE = 128  # queries that share one selection of keys
+_ONE = slice(0, 1)  # a tree is one row
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,21 +26,6 @@ class Segment:
 
     depth: int
     tokens: Sequence[int]
-
-
-@dataclass(frozen=True, slots=True)
-class Piece:
-    """Some neighbouring queries, and the keys they see.
-
-    Attributes:
-        queries: a run of the queries.
-        keys: ``[n]`` rows of the keys, or the run they are.
-        mask: ``[1, 1, len(queries), n]``, 0 where visible, else -inf.
-    """
-
-    queries: slice
-    keys: Tensor | slice
-    mask: Tensor
 
 
 class TreeView:
@@ -88,10 +74,10 @@ class TreeView:
         return self._depth[self.held :][None].to(self.device)
 
     def visible(self, pattern: Pattern) -> Tensor:
-        """Return ``[N, held + N]`` bool: which rows each token sees."""
-        return self._visible(pattern, 0, self.tokens, torch.arange(len(self._end))).to(
-            self.device
-        )
+        """Return ``[1, 1, N, held + N]`` bool: which rows each token sees."""
+        rows = torch.arange(len(self._end))
+        seen = self._visible(pattern, 0, self.tokens, rows)
+        return seen[None, None].to(self.device)
 
     def pieces(self, pattern: Pattern, dtype: torch.dtype) -> list[Piece]:
         """Return the pieces of attention whose masks follow ``pattern`` too."""
@@ -107,13 +93,14 @@ class TreeView:
         visible = self._visible(pattern, start, stop, rows)
         seen = visible.any(0)
         rows, visible = rows[seen], visible[:, seen]
-        mask = torch.zeros(visible.shape, dtype=dtype).masked_fill(~visible, -torch.inf)
         first, last = int(rows[0]), int(rows[-1])
         run = last - first + 1 == len(rows)
         return Piece(
+            _ONE,
+            _ONE,
             slice(start, stop),
             slice(first, last + 1) if run else rows.to(self.device),
-            mask[None, None].to(self.device),
+            additive(visible[None, None], dtype).to(self.device),
         )
 
     def _visible(self, pattern: Pattern, start: int, stop: int, rows: Tensor) -> Tensor:

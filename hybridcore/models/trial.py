@@ -12,6 +12,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from .attention import SHORT
 from .runner import CausalRunner, Feed
 
 _MOST_TOKENS = 1000  # ids drawn from; the first of every vocabulary are in use
@@ -21,16 +22,16 @@ def short_trial(fast: CausalRunner, slow: CausalRunner) -> Tensor:
     """Read ragged prompts, junk and corrections; return the error of each position.
 
     Rows are left out, taken in any order and rolled back; both runners have three
-    free slots.
+    free slots. One prompt and one turn are long enough for every way of attending.
     """
     draw = _Draw(fast)
-    prompts = [draw(7), draw(3), draw(11)]
+    prompts = [draw(7), draw(3), draw(SHORT + 5)]
     _enter(fast, slow, prompts)
     turns = [
         [Feed(i, prompt, 2) for i, prompt in enumerate(prompts)],
         [Feed(0, draw(4), 4), Feed(1, draw(1), 1), Feed(2, draw(2), 2)],
         [Feed(2, draw(1), 1), Feed(0, draw(3), 2)],
-        [Feed(1, draw(5), 5)],
+        [Feed(1, draw(SHORT + 1), 5)],
         [Feed(0, draw(1)), Feed(1, draw(1)), Feed(2, draw(1))],
     ]
     found = []

@@ -3,13 +3,13 @@
 import pytest
 import torch
 
+from hybridcore.conformance.table import TableRunner
 from hybridcore.decoding.engine import Engine
 from hybridcore.decoding.randomness import row_seed
 from hybridcore.decoding.reading import SharedVocabulary
 from hybridcore.decoding.request import GenerationRequest
 from hybridcore.decoding.step_law import WarpLaw
 from hybridcore.dispatch import Dispatcher
-from hybridcore.models.table import TableRunner
 
 
 class TablePair:

@@ -14,11 +14,12 @@ from transformers import (
 
 from hybridcore.conformance.tiny import TINY, tiny_model
 from hybridcore.errors import ModelError
-from hybridcore.models import masks, probe
+from hybridcore.models import attention, masks, probe
 from hybridcore.models.calling import ModelCall
 from hybridcore.models.runner import Feed
 from hybridcore.models.trial import errors
 
+PEEKING = masks.Pattern(lambda key, query: key <= query + 1, lambda query: 0)
 UNSLOTTED = {
     "bloom": "its forward takes no position_ids",
     "mamba": "its forward takes no position_ids",
@@ -81,11 +82,31 @@ def test_a_look_ahead_is_noticed(kind, dtype, monkeypatch):
 
     def peeking(config):
         plan = right(config)[0]
-        blind = dict.fromkeys(plan.patterns, lambda key, query: key <= query + 1)
+        blind = dict.fromkeys(plan.patterns, PEEKING)
         return [masks.MaskPlan(blind, plan.single, plan.additive)]
 
     monkeypatch.setattr(probe, "mask_plans", peeking)
     assert probe.choose_runner(tiny_model(kind).to(dtype), 2).kind == "recompute"
+
+
+@pytest.mark.parametrize("kind", sorted(set(TINY) - set(UNSLOTTED)))
+def test_who_attends_in_pieces(kind, tiny):
+    """Soft caps and sinks are left to the model."""
+    runner = probe.choose_runner(tiny(kind), 2)
+    assert runner.in_pieces == (kind not in {"gemma2", "gpt_oss"})
+
+
+@pytest.mark.parametrize("short", [True, False])
+def test_attention_that_a_model_misunderstands_is_its_own(short, tiny, monkeypatch):
+    right = attention._attend
+
+    def wrong(query, key, value, piece, scale):
+        few = piece.mask.shape[2] <= attention.SHORT
+        return right(query, key, value, piece, scale * (0.5 if few == short else 1.0))
+
+    monkeypatch.setattr(attention, "_attend", wrong)
+    runner = probe.choose_runner(tiny("llama"), 2)
+    assert (runner.kind, runner.in_pieces) == ("slots", False)
 
 
 def test_a_wrong_rollback_is_noticed(tiny, monkeypatch):

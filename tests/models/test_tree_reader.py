@@ -7,10 +7,10 @@ import torch
 
 from hybridcore.conformance.tiny import TINY
 from hybridcore.models import tree_view
+from hybridcore.models.attention import NAME
 from hybridcore.models.masks import causal
 from hybridcore.models.recompute import RecomputeRunner
 from hybridcore.models.runner import Feed
-from hybridcore.models.tree_attention import NAME
 from hybridcore.models.tree_probe import choose_tree_reader
 from hybridcore.models.tree_view import Segment, TreeView
 from hybridcore.models.trial import errors
@@ -104,7 +104,7 @@ def test_a_token_sees_its_own_path_and_nothing_else():
         [0, 1, 2, 3, 5, 6],
         [0, 7],
     ]
-    seen = [row.nonzero()[:, 0].tolist() for row in view.visible(causal)]
+    seen = [row.nonzero()[:, 0].tolist() for row in view.visible(causal)[0, 0]]
     assert seen == paths
     assert view.positions.tolist() == [[2, 3, 4, 4, 5, 1]]
 

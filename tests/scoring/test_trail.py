@@ -7,12 +7,12 @@ import pytest
 import torch
 
 from hybridcore import Route, Step, Strategy, hookimpl
+from hybridcore.conformance.table import TableRunner
 from hybridcore.decoding.engine import Engine
 from hybridcore.decoding.reading import SharedVocabulary
 from hybridcore.decoding.request import GenerationRequest
 from hybridcore.decoding.step_law import WarpLaw
 from hybridcore.dispatch import Dispatcher
-from hybridcore.models.table import TableRunner
 from hybridcore.scoring import ScoreRequest
 from hybridcore.signals import entropy
 

@@ -1,7 +1,17 @@
 """A causal LM that is a table: exact, instant, and with a law one can write down.
 
 The logits of the next token depend on the last token alone, so the law of every
-continuation is a product of table rows. Tests and the conformance suite use it.
+continuation is a product of table rows. Put it where the engine wants a runner to
+test a strategy without a network::
+
+    q, p = torch.randn(8, 8), torch.randn(8, 8)
+    engine = Engine(
+        TableRunner(q, slots=4),
+        TableRunner(p, slots=4, parameters=5),
+        Dispatcher(strategy),
+        SharedVocabulary(8, 8),
+        batch_size=4,
+    )
 """
 
 from __future__ import annotations
@@ -11,16 +21,28 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from .places import Places
-from .runner import CausalRunner, Feed
+from ..models.places import Places
+from ..models.runner import CausalRunner, Feed
 
 
 class TableRunner(CausalRunner):
-    """Next-token logits from ``logits[last token]``; ``logits`` is ``[V, V]``."""
+    """Next-token logits from ``logits[last token]``.
+
+    :param logits: ``[V, V]``; row ``i`` are the raw logits behind token ``i``.
+    :param slots: sequences held at once, at least the engine's batch size.
+    :param parameters: its price; the ratio of a pair decides how long rows that
+        wait for the large model sit out.
+
+    Attributes:
+        forwards: calls so far (a batch is one).
+        tokens_read: tokens appended so far, over all slots.
+    """
 
     kind = "table"
 
     def __init__(self, logits: Tensor, slots: int = 1, parameters: int = 1) -> None:
+        if logits.ndim != 2 or logits.shape[0] != logits.shape[1]:
+            raise ValueError(f"logits of shape {list(logits.shape)}: expected [V, V]")
         self._logits = logits.float()
         self._places = Places(slots)
         self.vocab_size = logits.shape[1]
