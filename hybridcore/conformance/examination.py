@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import time
 import warnings
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from ..errors import ArgumentError, StrategyBroken, did_you_mean
@@ -28,8 +27,11 @@ def check_strategy(
     """
     examination = Examination(Subject(strategy), checks)
     wanted = checks_named(checks, only)
-    with examination.running(wanted):
+    examination.start(wanted)
+    try:
         results = [examination.result(check) for check in wanted]
+    finally:
+        examination.stop()
     return Results(examination.subject.label, results)
 
 
@@ -63,16 +65,21 @@ class Examination:
             self._broken = True
         _refuse_unknown(checks, set(self._xfail), "conformance_xfail")
 
-    @contextmanager
-    def running(self, checks: Iterable[Check]) -> Iterator[None]:
-        """Start the processes that ``checks`` wait for; end them on the way out."""
+    def start(self, checks: Iterable[Check]) -> None:
+        """Start the processes that ``checks`` will wait for."""
         for child in dict.fromkeys(check.child for check in checks):
             if child is not None:
                 self.subject.start(child)
-        try:
-            yield
-        finally:
-            self.subject.stop()
+
+    def stop(self) -> None:
+        """End the processes that nobody waited for."""
+        self.subject.stop()
+
+    def applicable(self) -> list[Check]:
+        """Return the checks for strategies of this kind; all, if it is broken."""
+        if self._broken:
+            return list(self._checks)
+        return [c for c in self._checks if not c.inapplicable(self.subject)]
 
     def result(self, check: Check) -> CheckResult:
         """Return the outcome of a check; those that it builds on are run before."""

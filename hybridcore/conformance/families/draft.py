@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from ...dispatch import Dispatcher
 from ...errors import HookError
-from ...exchange import Draft
+from ...exchange import Draft, Step
 from ..capabilities import DRAFTS
 from ..check import Failure, Family
 from ..pair import TablePair
@@ -30,25 +31,37 @@ SIZES = ((1, 4), (1, 9), (5, 9), (12, 9))
 def well_formed(subject: Subject) -> None:
     dispatcher = subject.dispatcher()
     for rows in _samples():
-        found = _proposed(dispatcher, rows)
-        if found is None:
+        step, members = drafting(dispatcher, rows)
+        said = _raw(dispatcher, step) if members else None
+        if said is None:
             continue
-        if found.length.dtype != torch.int64:
-            raise Failure(
-                "draft.length of type int64", f"{found.length.dtype}", str(rows)
-            )
+        if isinstance(said, Draft):
+            said = replace(said, law=None)  # the next check's
+        size = rows.logits.shape[1]
+        try:
+            draft = dispatcher.checks.draft(said, step, size)
+            values = (draft.tokens.tolist(), draft.length.tolist())
+            budgets = step.budget.tolist()
+            dispatcher.checks.draft_values(*values, budgets, size, None, None)
+        except HookError as error:
+            raise Failure.of_hook_error(error, str(rows)) from None
 
 
-@DRAFT.check("its laws sum to one and allow each drafted token", DRAFTS)
+@DRAFT.check("its laws sum to one and allow each drafted token", DRAFTS, contract=True)
 def honest_laws(subject: Subject) -> None:
     dispatcher = subject.dispatcher()
     for rows in _samples():
-        found = _proposed(dispatcher, rows)
-        if found is None or found.law is None:
+        step, members = drafting(dispatcher, rows)
+        draft = _raw(dispatcher, step) if members else None
+        if draft is None or draft.law is None:
             continue
-        for i, tokens in enumerate(_kept(found)):
+        shape = [*draft.tokens.shape, rows.logits.shape[1]]
+        if list(draft.law.shape) != shape:
+            got = f"{list(draft.law.shape)}"
+            raise Failure(f"draft.law of shape {shape}", got, str(rows))
+        for j, tokens in enumerate(_kept(draft)):
             for k, token in enumerate(tokens):
-                _check_law(found.law[i, k], token, str(rows.pick([i])))
+                _check_law(draft.law[j, k], token, str(rows.pick([members[j]])))
 
 
 @DRAFT.check("is reproducible, harmless, and a matter of the row alone", DRAFTS)
@@ -114,6 +127,13 @@ def _proposed(dispatcher: Dispatcher, rows: Rows) -> Draft | None:
         return dispatcher.draft(step, *_sizes(rows))
     except HookError as error:
         raise Failure.of_hook_error(error, str(rows)) from None
+
+
+def _raw(dispatcher: Dispatcher, step: Step) -> Draft | None:
+    """Return what the hook itself says, unchecked."""
+    strategy: Any = dispatcher.strategy
+    said: Draft | None = strategy.draft(step=step)
+    return said
 
 
 def _sizes(rows: Rows) -> tuple[int, int]:
