@@ -188,7 +188,9 @@ def copies(subject: Subject) -> None:
     made = {"copy.deepcopy": lambda: copy.deepcopy(strategy)}
     if _importable(cls):
         made["pickle"] = lambda: pickle.loads(pickle.dumps(strategy))
-    made["eval of its repr"] = lambda: eval(repr(strategy), {cls.__name__: cls})
+    # a class in a function calls itself by its full name, which is no expression
+    text = repr(strategy).replace(cls.__qualname__, cls.__name__)
+    made["eval of its repr"] = lambda: eval(text, {cls.__name__: cls})
     for way, make in made.items():
         try:
             other = make()
