@@ -17,6 +17,7 @@ import pluggy
 
 from .errors import (
     ArgumentError,
+    HybridLMError,
     StrategyBroken,
     StrategyCollision,
     StrategyNotFound,
@@ -30,13 +31,17 @@ GROUP = "hybridlm.strategies"
 
 @dataclass(frozen=True)
 class Listing:
-    """One installed strategy: its class, or why it could not be loaded."""
+    """One installed strategy: its class, or why it could not be loaded.
+
+    ``rivals`` are other distributions with a strategy of the same name.
+    """
 
     name: str
     distribution: str
     version: str
     strategy: type[Strategy] | None
     reason: str = ""
+    rivals: tuple[str, ...] = ()
 
 
 def strategy_names() -> list[str]:
@@ -51,7 +56,7 @@ def load_class(name: str) -> type[Strategy]:
     :raises StrategyCollision: several distributions do.
     :raises StrategyBroken: it cannot be imported, or is no strategy.
     """
-    return _import(_find(name))
+    return load_entry_point(find_entry_point(name))
 
 
 def create(strategy: str | Strategy, options: Mapping[str, Any]) -> Strategy:
@@ -70,7 +75,19 @@ def create(strategy: str | Strategy, options: Mapping[str, Any]) -> Strategy:
         raise ArgumentError(
             f"strategy={strategy!r}: expected a name or a Strategy instance"
         )
-    return load_class(strategy).from_options(options)
+    return _made(strategy, load_class(strategy), options)
+
+
+def _made(name: str, kind: type[Strategy], options: Mapping[str, Any]) -> Strategy:
+    try:
+        return kind.from_options(options)
+    except HybridLMError:
+        raise
+    except Exception as error:  # whatever its constructor raises is the plugin's
+        raise StrategyBroken(
+            f"strategy {name!r} ({kind.__name__}) cannot be made: "
+            f"{_first_line(error)}\nrepair it, or name another strategy"
+        ) from error
 
 
 def plugin_manager(strategy: Strategy) -> pluggy.PluginManager:
@@ -93,16 +110,25 @@ def plugin_manager(strategy: Strategy) -> pluggy.PluginManager:
 def listings() -> list[Listing]:
     """Import every installed strategy and say which are broken, and why."""
     found = []
-    for point in sorted(entry_points(group=GROUP), key=lambda p: p.name):
+    points = sorted(entry_points(group=GROUP), key=lambda p: p.name)
+    for point in points:
         owner = _owner(point)
+        named = {_owner(p)[0] for p in points if p.name == point.name}
+        rivals = tuple(sorted(named - {owner[0]}))
         try:
-            found.append(Listing(point.name, *owner, _import(point)))
+            strategy = load_entry_point(point)
+            found.append(Listing(point.name, *owner, strategy, "", rivals))
         except StrategyBroken as error:
-            found.append(Listing(point.name, *owner, None, str(error)))
+            found.append(Listing(point.name, *owner, None, str(error), rivals))
     return found
 
 
-def _find(name: str) -> EntryPoint:
+def find_entry_point(name: str) -> EntryPoint:
+    """Return the entry point of ``name``, or ``distribution:name``; import nothing.
+
+    :raises StrategyNotFound: nothing provides it.
+    :raises StrategyCollision: several distributions do.
+    """
     distribution, _, bare = name.rpartition(":")
     points = {
         _owner(p)[0]: p
@@ -124,20 +150,35 @@ def _find(name: str) -> EntryPoint:
     return next(iter(points.values()))
 
 
-def _import(point: EntryPoint) -> type[Strategy]:
+def load_entry_point(point: EntryPoint) -> type[Strategy]:
+    """Import the class that an entry point names.
+
+    :raises StrategyBroken: it cannot be imported, or is no strategy.
+    """
     owner = f"strategy {point.name!r} from {' '.join(_owner(point))}".rstrip()
     try:
         loaded = point.load()
-    except Exception as error:  # whatever a plugin's import raises is the plugin's
+    # whatever a plugin's import raises is the plugin's, sys.exit() included
+    except (Exception, SystemExit) as error:
         raise StrategyBroken(
-            f"{owner} failed to import: {error}\n"
+            f"{owner} failed to import: {_first_line(error)}\n"
             "repair or uninstall that distribution, or name another strategy"
         ) from error
-    if not (inspect.isclass(loaded) and issubclass(loaded, Strategy)):
+    subclass = inspect.isclass(loaded) and issubclass(loaded, Strategy)
+    if not subclass or loaded is Strategy:
         raise StrategyBroken(
             f"{owner}: {point.value!r} is {loaded!r}, expected a subclass of Strategy"
         )
+    try:
+        _check_methods(loaded)
+    except StrategyBroken as error:
+        raise StrategyBroken(f"{owner}: {error}") from None
     return loaded
+
+
+def _first_line(error: BaseException) -> str:
+    lines = str(error).strip().splitlines()
+    return lines[0] if lines else type(error).__name__
 
 
 def _owner(point: EntryPoint) -> tuple[str, str]:

@@ -79,7 +79,7 @@ def option_fields(cls: type) -> dict[str, dataclasses.Field[Any]]:
 
 
 def check_names(cls: type, given: Sequence[str]) -> None:
-    """Raise :class:`OptionError` for the first name that ``cls`` does not declare."""
+    """Raise :class:`OptionError` for a name that is not declared, or is missing."""
     known = option_fields(cls)
     for name in given:
         if name not in known:
@@ -87,6 +87,12 @@ def check_names(cls: type, given: Sequence[str]) -> None:
             raise OptionError(
                 f"{cls.__name__} has no option {name!r}{did_you_mean(name, known)}\n"
                 f"its options: {valid}"
+            )
+    for name, field in known.items():
+        if name not in given and field.default is dataclasses.MISSING:
+            raise OptionError(
+                f"option {name} of {cls.__name__} is missing: it has no default\n"
+                f"add {name}=... to the model arguments"
             )
 
 

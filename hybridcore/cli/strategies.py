@@ -28,6 +28,11 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _as_text(entry: Listing) -> str:
     head = f"{entry.name}  ({entry.distribution} {entry.version})"
+    if entry.rivals:
+        head += (
+            f"\n    also in {', '.join(entry.rivals)}: write "
+            f"strategy={entry.distribution}:{entry.name}"
+        )
     if entry.strategy is None:
         return f"{head}\n    broken: {entry.reason.splitlines()[0]}"
     info = _as_dict(entry)
@@ -47,6 +52,7 @@ def _as_dict(entry: Listing) -> dict[str, Any]:
         "distribution": entry.distribution,
         "version": entry.version,
         "broken": entry.reason or None,
+        "rivals": list(entry.rivals),
     }
     if entry.strategy is None:
         return known

@@ -100,6 +100,13 @@ def split_loading(
     return {"slm": for_slm | own["slm"], "llm": shared | own["llm"]}
 
 
+def is_argument(name: str) -> bool:
+    """Tell whether a name is one of ours or of loading, of both models or of one."""
+    _, _, bare = name.partition("_")
+    ours = name in OURS or name in LENIENT or name in HFLM_ARGUMENTS or name in LOADING
+    return ours or (name.startswith(("slm_", "llm_")) and _may_differ(bare))
+
+
 def _may_differ(name: str) -> bool:
     return (name in HFLM_ARGUMENTS or name in LOADING) and name not in _OF_THE_PAIR
 

@@ -47,6 +47,7 @@ from .argument_names import (
     known_names,
     split_loading,
 )
+from .argument_values import switch
 from .given import flat
 from .placement import fell_back, placed
 from .processes import warn
@@ -87,7 +88,7 @@ def parse(given: Mapping[str, Any]) -> Arguments:
     :raises StrategyError: the strategy cannot be had.
     """
     named = flat(given)
-    chosen = named.pop("strategy", None) or DEFAULT_STRATEGY
+    chosen = named.pop("strategy", DEFAULT_STRATEGY)
     options, named = _split_options(chosen, named)
     strategy = create(chosen, options)
     ours = {name: named.pop(name) for name in OURS if name in named}
@@ -102,7 +103,7 @@ def parse(given: Mapping[str, Any]) -> Arguments:
         scoring=scoring_of(ours.get("scoring")),
         trace=None if ours.get("trace") is None else str(ours["trace"]),
         seed=_seed(ours.get("seed")),
-        pack=_switch("pack", ours.get("pack")),
+        pack=None if ours.get("pack") is None else switch("pack", ours["pack"]),
         slm_loading=placed(loading["slm"]),
         llm_loading=placed(loading["llm"]),
     )
@@ -175,7 +176,7 @@ def missing_slm(strategy: Strategy) -> ArgumentError:
 def _model(name: str, value: Any) -> Any:
     if value is None or isinstance(value, torch.nn.Module):
         return value
-    if isinstance(value, (bool, list, dict)):
+    if isinstance(value, (bool, list, dict)) or value == "":
         raise ArgumentError(
             f"{name}={value!r}: expected a hub id, a folder or a loaded model"
         )
@@ -189,15 +190,6 @@ def scoring_of(value: Any) -> Scoring:
     if value == "strategy":
         return "strategy"
     raise ArgumentError(f"scoring={value!r}: expected 'llm' or 'strategy'")
-
-
-def _switch(name: str, value: Any) -> bool | None:
-    if value is None or isinstance(value, bool):
-        return value
-    words = {"true": True, "1": True, "false": False, "0": False}
-    if str(value).lower() in words:
-        return words[str(value).lower()]
-    raise ArgumentError(f"{name}={value!r}: expected true or false")
 
 
 def _seed(value: Any) -> int | None:

@@ -30,7 +30,7 @@ from ..errors import ArgumentError
 def read_config(path: str) -> dict[str, Any]:
     """Return the file as flat model arguments, options under ``strategy_options``.
 
-    :raises ArgumentError: the file is missing, no TOML, or has another table.
+    :raises ArgumentError: the file is missing, no TOML, or says a thing twice.
     """
     try:
         content = tomli.loads(Path(path).read_text(encoding="utf-8"))
@@ -46,18 +46,32 @@ def read_config(path: str) -> dict[str, Any]:
 def _flat(path: str, content: dict[str, Any]) -> dict[str, Any]:
     flat: dict[str, Any] = {}
     for name, value in content.items():
-        if name in ("slm", "llm") and isinstance(value, dict):
-            flat |= _of_model(name, value)
-        elif name == "strategy" and isinstance(value, dict):
-            options = dict(value)
-            if "name" in options:
-                flat["strategy"] = options.pop("name")
-            flat["strategy_options"] = options
-        elif name == "config":
+        if name == "config":
             raise ArgumentError(f"config={path!r} names another config: expected none")
-        else:
-            flat[name] = value
+        added = {name: value}
+        if name in ("slm", "llm") and isinstance(value, dict):
+            added = _of_model(name, value)
+        elif name == "strategy" and isinstance(value, dict):
+            added = _of_strategy(value)
+        _refuse_twice(path, name, set(added) & set(flat))
+        flat |= added
+    options = flat.get("strategy_options", {})
+    _refuse_twice(path, "strategy", set(options) & set(flat))
     return flat
+
+
+def _refuse_twice(path: str, table: str, names: set[str]) -> None:
+    for name in sorted(names):
+        raise ArgumentError(
+            f"config={path!r} says {name} twice: expected it once\n"
+            f"write it in the table [{table}] or above all tables"
+        )
+
+
+def _of_strategy(table: dict[str, Any]) -> dict[str, Any]:
+    options = dict(table)
+    named = {"strategy": options.pop("name")} if "name" in options else {}
+    return {**named, "strategy_options": options}
 
 
 def _of_model(name: str, table: dict[str, Any]) -> dict[str, Any]:

@@ -61,8 +61,8 @@ def checked(given: Mapping[str, Any]) -> dict[str, Any]:
         if name in _REFUSED:
             if value is not None and value is not False:
                 raise RequestError(
-                    f"generation argument {name}={value!r} cannot be had here: expected "
-                    f"none\n{_REFUSED[name]}"
+                    f"generation argument {name}={value!r} cannot be had here: "
+                    f"expected none\n{_REFUSED[name]}"
                 )
         elif name not in KNOWN and name not in _SILENT:
             raise RequestError(

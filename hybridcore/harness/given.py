@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..errors import ArgumentError
-from .argument_names import FLAG_DEFAULTS, SYNONYMS
+from .argument_names import FLAG_DEFAULTS, SYNONYMS, is_argument
 from .config_file import read_config
 from .processes import warn
 
@@ -17,13 +17,15 @@ logger = logging.getLogger(__name__)
 def canonical(given: Mapping[str, Any]) -> dict[str, Any]:
     """Replace synonyms; an argument of None counts as not given.
 
+    But None may be the value of a strategy's option.
+
     :raises ArgumentError: two synonyms have different values.
     """
     result: dict[str, Any] = {}
     for name, value in given.items():
-        if value is None:
-            continue
         known = SYNONYMS.get(name, name)
+        if value is None and is_argument(known):
+            continue
         if known in result and result[known] is not value and result[known] != value:
             raise ArgumentError(
                 f"{name}={value!r} contradicts {known}={result[known]!r}: expected one "

@@ -10,10 +10,17 @@ from typing import Any
 
 import torch
 import transformers
+from jinja2 import TemplateError
 from lm_eval.models.huggingface import HFLM
-from transformers import AutoConfig, PreTrainedModel
+from transformers import (
+    MODEL_FOR_CAUSAL_LM_MAPPING,
+    AutoConfig,
+    PreTrainedModel,
+)
+from transformers.models.auto.modeling_auto import MODEL_FOR_MASKED_LM_MAPPING_NAMES
 
-from ..errors import ModelError
+from ..errors import HybridLMError, ModelError, RequestError
+from ..models.calling import vocab_width
 from ..models.packing import pack
 from .weights_digest import weights_digest
 
@@ -27,14 +34,14 @@ DEMO = ("demo-slm", "demo-llm")
 
 
 class CausalHFLM(HFLM):
-    """``HFLM`` that refuses, in one line, what is no decoder-only language model.
+    """``HFLM`` that refuses, in one line, what is no causal language model.
 
     :param role: ``"slm"`` or ``"llm"``, for messages.
     :param pretrained: hub id, folder, ``demo-slm``, ``demo-llm``, or a loaded model.
     :param loading: the other arguments of ``HFLM`` and of ``from_pretrained``.
     :param packs: whether linear layers are packed for the CPU where that is faster,
         when the model is first run; None: where it is loaded here.
-    :raises ModelError: nothing there can be loaded, or it has an encoder.
+    :raises ModelError: nothing there can be loaded, or it is no causal LM.
     """
 
     def __init__(
@@ -49,7 +56,9 @@ class CausalHFLM(HFLM):
         arguments, self._quantization = _quantization(dict(loading))
         if isinstance(pretrained, str):
             pretrained = resolved(role, pretrained)
-        super().__init__(pretrained=pretrained, **arguments)
+        with one_line(role, self.named, "it cannot be loaded"):
+            super().__init__(pretrained=pretrained, **arguments)
+        self._check_prefix()
         # a model that was loaded elsewhere may be wanted there as it is
         self._packs = isinstance(pretrained, str) if packs is None else packs
         self.packed_linears = 0
@@ -74,17 +83,58 @@ class CausalHFLM(HFLM):
             _ = self.digest  # packed weights can no longer be read
             self.packed_linears = pack(self.model)
 
+    def chat_template(self, chat_template: bool | str = False) -> str | None:
+        """Return the template that a name stands for, as ``HFLM`` does.
+
+        :raises RequestError: the tokenizer has none of that name.
+        """
+        with self._template_in_one_line():
+            found: str | None = super().chat_template(chat_template)
+        return found
+
+    def apply_chat_template(self, *args: Any, **kwargs: Any) -> str:
+        """Write a conversation as the tokenizer's template has it, as ``HFLM`` does.
+
+        :raises RequestError: the tokenizer has no template, or that one fails.
+        """
+        with self._template_in_one_line():
+            text: str = super().apply_chat_template(*args, **kwargs)
+        return text
+
+    @contextmanager
+    def _template_in_one_line(self) -> Iterator[None]:
+        try:
+            yield
+        except (ValueError, TemplateError) as error:
+            raise RequestError(
+                f"{self.role}={self.named!r}: no chat template can be applied: "
+                f"{_first_line(error)}\nleave out --apply_chat_template, or name a "
+                "tokenizer that has one: tokenizer=<hub id or folder>"
+            ) from error
+
+    def _check_prefix(self) -> None:
+        width, prefix = vocab_width(self.model), self.prefix_token_id
+        if prefix >= width:
+            raise ModelError(
+                f"{self.role}={self.named!r}: prefix_token_id={prefix}: expected less "
+                f"than its vocabulary of {width}"
+            )
+
     def _get_config(self, *args: Any, **kwargs: Any) -> None:
         with one_line(self.role, self.named, "no model there"):
             super()._get_config(*args, **kwargs)
 
     def _get_backend(self, *args: Any, **kwargs: Any) -> None:
         super()._get_backend(*args, **kwargs)
-        refuse_encoder(self.role, self.named, self.config, self.backend)
+        refuse_others(self.role, self.named, self.config, self.backend)
 
-    def _create_tokenizer(self, *args: Any, **kwargs: Any) -> None:
-        with one_line(self.role, self.named, "no tokenizer there"):
-            super()._create_tokenizer(*args, **kwargs)
+    def _create_tokenizer(
+        self, pretrained: Any, tokenizer: Any, *args: Any, **kwargs: Any
+    ) -> None:
+        named = isinstance(tokenizer, str)
+        role, name = ("tokenizer", tokenizer) if named else (self.role, self.named)
+        with one_line(role, name, "no tokenizer there"):
+            super()._create_tokenizer(pretrained, tokenizer, *args, **kwargs)
 
     def _create_model(self, *args: Any, **kwargs: Any) -> None:
         if self._quantization is not None:
@@ -98,7 +148,7 @@ def preflight(role: str, model: Any, loading: Mapping[str, Any]) -> None:
 
     So that one model's error does not wait until the other is loaded.
 
-    :raises ModelError: nothing there can be loaded, or it has an encoder.
+    :raises ModelError: nothing there can be loaded, or it is no causal LM.
     """
     if not isinstance(model, str):
         return
@@ -106,17 +156,34 @@ def preflight(role: str, model: Any, loading: Mapping[str, Any]) -> None:
     given = {name: loading[name] for name in names if name in loading}
     with one_line(role, model, "no model there"):
         config = AutoConfig.from_pretrained(resolved(role, model), **given)
-    refuse_encoder(role, model, config, loading.get("backend", "default"))
+    refuse_others(role, model, config, loading.get("backend", "default"))
 
 
-def refuse_encoder(role: str, name: str, config: Any, backend: str) -> None:
-    """Raise :class:`ModelError` for an encoder-decoder model."""
+def refuse_others(role: str, name: str, config: Any, backend: str) -> None:
+    """Raise :class:`ModelError` for what is no causal language model.
+
+    Code that a repository brings along is believed; the probe looks at what it does.
+    """
+    kind = getattr(config, "model_type", "")
     if getattr(config, "is_encoder_decoder", False) or backend == "seq2seq":
-        raise ModelError(
-            f"{role}={name!r} is an encoder-decoder model "
-            f"({getattr(config, 'model_type', backend)}): expected a decoder-only one\n"
-            "both models must continue one text token by token"
-        )
+        what = "an encoder-decoder model"
+    elif getattr(config, "auto_map", None):
+        return
+    elif type(config) not in MODEL_FOR_CAUSAL_LM_MAPPING:
+        what = "no causal language model"
+    elif kind in MODEL_FOR_MASKED_LM_MAPPING_NAMES and not _is_decoder(config):
+        what = "an encoder"
+    else:
+        return
+    raise ModelError(
+        f"{role}={name!r} is {what} ({kind or backend}): expected a decoder-only one\n"
+        "both models must continue one text token by token"
+    )
+
+
+def _is_decoder(config: Any) -> bool:
+    # encoders whose configuration can make decoders of them; xlm calls it causal
+    return any(getattr(config, name, False) for name in ("is_decoder", "causal"))
 
 
 @contextmanager
@@ -124,12 +191,17 @@ def one_line(role: str, name: str, what: str) -> Iterator[None]:
     """Turn whatever loading raises into one line that names the model."""
     try:
         yield
-    except (OSError, ValueError, KeyError, ImportError) as error:
-        reason = str(error).strip().splitlines()
+    except HybridLMError:
+        raise
+    except Exception as error:
         raise ModelError(
-            f"{role}={name!r}: {what}: "
-            f"{reason[0] if reason else type(error).__name__}\n{_EXPECTED}"
+            f"{role}={name!r}: {what}: {_first_line(error)}\n{_EXPECTED}"
         ) from error
+
+
+def _first_line(error: Exception) -> str:
+    lines = str(error).strip().splitlines()
+    return lines[0] if lines else type(error).__name__
 
 
 def described(model: str | PreTrainedModel) -> str:

@@ -2,36 +2,36 @@
 
 from __future__ import annotations
 
-import logging
+import re
 from collections.abc import Mapping
 from typing import Any
 
 import torch
 
 from ..errors import ArgumentError
-
-logger = logging.getLogger(__name__)
+from .argument_values import checked_values
 
 
 def placed(loading: Mapping[str, Any]) -> dict[str, Any]:
-    """Fill in device, dtype and batch size, and check them.
+    """Fill in device, dtype and batch size, and check all values.
 
     Without a GPU, ``cuda`` becomes ``cpu``; on a CPU float16 becomes float32 unless
     the CPU was asked for with that very dtype.
 
     :raises ArgumentError: a value is none of the possible ones.
     """
-    device = str(loading.get("device", "cuda"))
-    dtype = loading.get("dtype")
-    missing = device.startswith("cuda") and not torch.cuda.is_available()
+    device = _checked_device(str(loading.get("device", "cuda")))
+    missing = fell_back(loading)
     if missing:
         device = "cpu"
-    if dtype is None or (missing and _named(dtype) == "float16"):
+    values = checked_values(loading)
+    dtype = values.get("dtype")
+    if dtype is None or (missing and dtype == "float16"):
         dtype = "float32" if device == "cpu" else "float16"
     return {
-        **loading,
-        "device": _checked_device(device),
-        "dtype": _checked_dtype(dtype),
+        **values,
+        "device": device,
+        "dtype": dtype,
         "batch_size": _checked_batch_size(loading.get("batch_size", 1)),
     }
 
@@ -42,35 +42,38 @@ def fell_back(asked: Mapping[str, Any]) -> bool:
     return wanted.startswith("cuda") and not torch.cuda.is_available()
 
 
-def _named(dtype: Any) -> str:
-    return str(dtype).removeprefix("torch.")
-
-
-def _checked_device(device: str) -> str:
+def _checked_device(name: str) -> str:
     try:
-        torch.device(device)
+        device = torch.device(name)
     except RuntimeError:
+        device = torch.device("meta")
+    if device.type == "meta":
         raise ArgumentError(
-            f"device={device!r}: expected cpu, cuda, cuda:<number> or mps"
-        ) from None
-    return device
-
-
-def _checked_dtype(dtype: Any) -> Any:
-    name = _named(dtype)
-    if name == "auto" or isinstance(getattr(torch, name, None), torch.dtype):
+            f"device={name!r}: expected cpu, cuda, cuda:<number> or mps"
+        )
+    if device.type == "cpu":
+        return "cpu"  # HFLM would take cpu:0 for no device at all
+    if device.type == "cuda" and not torch.cuda.is_available():
         return name
-    raise ArgumentError(
-        f"dtype={dtype!r}: expected auto, float32, float16, bfloat16 or another "
-        "dtype of torch"
-    )
+    _check_present(name, device)
+    return name
+
+
+def _check_present(name: str, device: torch.device) -> None:
+    module = torch.get_device_module(device.type)
+    count = module.device_count()
+    if not module.is_available() or (device.index and device.index >= count):
+        raise ArgumentError(
+            f"device={name!r}: this machine has {count} of {device.type}\n"
+            "name a device that is there, or cpu"
+        )
 
 
 def _checked_batch_size(size: Any) -> int | str:
     text = str(size)
     if text.isdecimal() and int(text) > 0:
         return int(text)
-    if text == "auto" or text.startswith("auto:"):
+    if re.fullmatch(r"auto(:\d+(\.\d+)?)?", text):
         return "auto"
     raise ArgumentError(
         f"batch_size={size!r}: expected a positive whole number or auto"

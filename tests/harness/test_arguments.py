@@ -11,6 +11,8 @@ import torch
 
 from hybridcore import Route, Step, Strategy, hookimpl, option
 from hybridcore.errors import ArgumentError, OptionError, StrategyNotFound
+from hybridcore.harness import arguments as arguments_module
+from hybridcore.harness.argument_values import _CHECKS, switch
 from hybridcore.harness.arguments import Arguments, parse
 from hybridcore.harness.given import with_flags
 
@@ -136,8 +138,33 @@ def test_the_slm_may_miss_where_it_is_not_read() -> None:
         ({"slm_batch_size": 1}, "unknown model argument 'slm_batch_size'"),
         ({"batch_size": 0}, "batch_size=0: expected a positive whole number or auto"),
         ({"batch_size": "many"}, "batch_size='many'"),
+        ({"batch_size": -1}, "batch_size=-1: expected a positive whole number or auto"),
+        ({"batch_size": True}, "batch_size=True: expected a positive whole number"),
+        ({"batch_size": "auto:x"}, "batch_size='auto:x': expected a positive whole"),
+        ({"max_batch_size": 0}, "max_batch_size=0: expected a positive whole number"),
+        ({"max_length": -5}, "max_length=-5: expected a positive whole number"),
+        ({"max_length": 9.5}, "max_length=9.5: expected a positive whole number"),
+        ({"slm_max_length": "x"}, "max_length='x': expected a positive whole number"),
+        ({"prefix_token_id": -3}, "prefix_token_id=-3: expected a token id"),
         ({"dtype": "float99"}, "dtype='float99': expected auto, float32"),
+        ({"dtype": "int8"}, "dtype='int8': expected auto, float32, float16"),
+        ({"softmax_dtype": "foo"}, "softmax_dtype='foo': expected float32"),
+        ({"mixed_precision_dtype": "auto"}, "mixed_precision_dtype='auto': expected f"),
+        ({"backend": "mlx"}, "backend='mlx': expected one of default, causal, seq2seq"),
+        ({"truncation": "maybe"}, "truncation='maybe': expected true or false"),
+        ({"add_bos_token": 3}, "add_bos_token=3: expected true or false"),
+        ({"trust_remote_code": "y"}, "trust_remote_code='y': expected true or false"),
+        ({"load_in_4bit": "x"}, "load_in_4bit='x': expected true or false"),
+        ({"tokenizer": 3}, "tokenizer=3: expected a hub id, a folder or a tokenizer"),
+        ({"chat_template_args": "a"}, "chat_template_args='a': expected a table"),
+        ({"quantization_config": "4"}, "quantization_config='4': expected a table"),
+        ({"pack": "maybe"}, "pack='maybe': expected true or false"),
         ({"device": "gpu"}, "device='gpu': expected cpu, cuda"),
+        ({"device": "meta"}, "device='meta': expected cpu, cuda"),
+        ({"device": "xpu"}, "device='xpu': this machine has 0 of xpu"),
+        ({"slm": ""}, "slm='': expected a hub id, a folder or a loaded model"),
+        ({"slm_model_id": "b"}, "slm_model_id='b' contradicts slm='small'"),
+        ({"strategy": Seeded(), "num": 1}, "unknown model argument 'num'"),
         ({"scoring": "slm"}, "scoring='slm': expected 'llm' or 'strategy'"),
         ({"seed": "one"}, "seed='one': expected a whole number"),
         ({"strategy": 3}, "strategy=3: expected a name or a Strategy instance"),
@@ -157,6 +184,54 @@ def test_unknown_arguments_are_answered_with_the_known() -> None:
     assert "\nknown: slm, llm, strategy" in str(error.value)
     assert "threshold" in str(error.value)
     assert "attn_implementation" in str(error.value)
+
+
+def test_values_are_what_their_words_say() -> None:
+    loading = given(
+        truncation="True", add_bos_token="false", max_length="64", device="cpu:0"
+    ).llm_loading
+    assert (loading["truncation"], loading["add_bos_token"]) == (True, False)
+    assert (loading["max_length"], loading["device"]) == (64, "cpu")
+    assert given(dtype=torch.bfloat16).slm_loading["dtype"] == "bfloat16"
+    # of HFLM's arguments, by the annotations of the release that is installed
+    names = {name for name, check in _CHECKS.items() if check is switch}
+    assert names >= {"trust_remote_code", "truncation", "parallelize", "add_bos_token"}
+
+
+def test_a_number_of_a_device_that_is_not_there(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    assert parse({**PAIR, "device": "cuda:1"}).llm_loading["device"] == "cuda:1"
+    with pytest.raises(ArgumentError, match="device='cuda:2': this machine has 2"):
+        parse({**PAIR, "device": "cuda:2"})
+
+
+class Bounded(Strategy):
+    """Has an option that may be nothing."""
+
+    level: int | None = option(5)
+
+
+def test_none_is_not_given_but_may_be_an_options_value(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(arguments_module, "load_class", lambda name: Bounded)
+    monkeypatch.setattr(arguments_module, "create", lambda name, o: Bounded(**o))
+    assert given(strategy="bounded").strategy.options() == {"level": 5}
+    assert given(strategy="bounded", level=None).strategy.options() == {"level": None}
+    assert "max_length" not in given(max_length=None, slm_revision=None).llm_loading
+    assert given(strategy=None).strategy_name == "uncertainty"
+    with pytest.raises(ArgumentError, match="unknown model argument 'lewel'"):
+        given(strategy="bounded", lewel=None)
+
+
+def test_options_beside_an_instance_are_refused() -> None:
+    with pytest.raises(
+        ArgumentError, match=r"options \['level'\] beside a strategy in"
+    ):
+        given(strategy=Bounded(), level=3)
 
 
 def test_errors_of_strategies_come_through() -> None:
@@ -196,12 +271,34 @@ def test_model_arguments_override_the_config_file(tmp_path: Path) -> None:
     assert other.strategy.options() == {"threshold": 0.5}
 
 
-@pytest.mark.parametrize("text", ["slm = [", 'config = "other.toml"', "nonsense = 1"])
-def test_bad_config_files(tmp_path: Path, text: str) -> None:
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("slm = [", "is not TOML: "),
+        ("\xff", "cannot be read: 'utf-8' codec can't decode"),
+        ('config = "other.toml"', "names another config: expected none"),
+        ("nonsense = 1", "unknown model argument 'nonsense'"),
+        ("[lm]\nmodel = 'x'", "unknown model argument 'lm'; did you mean"),
+        ("[llm]\ndtyp = 'x'", "unknown model argument 'llm_dtyp'; did you mean"),
+        ("[strategy]\ntreshold = 1", "unknown model argument 'treshold'; did you mean"),
+        ("[strategy]\nname = 3", "strategy=3: expected a name"),
+        ("[strategy]\nthreshold = 'x'", "option threshold='x' of Uncertainty"),
+        ("threshold = 1\n[strategy]\nthreshold = 2", "says threshold twice: expected"),
+        ("slm_dtype = 'a'\n[slm]\ndtype = 'b'", "says slm_dtype twice: expected it o"),
+        ("slm = 'a'\nslm_model_id = 'b'", "slm_model_id='b' contradicts slm='a'"),
+    ],
+)
+def test_bad_config_files(tmp_path: Path, text: str, message: str) -> None:
     file = tmp_path / "bad.toml"
-    file.write_text(text)
-    with pytest.raises(ArgumentError):
+    file.write_bytes(text.encode("latin-1"))
+    with pytest.raises(ArgumentError) as error:
         given(config=str(file))
+    assert message in str(error.value)
+
+
+def test_a_folder_is_no_config_file(tmp_path: Path) -> None:
+    with pytest.raises(ArgumentError, match="cannot be read: "):
+        given(config=str(tmp_path))
 
 
 def test_lm_evals_flags_fill_gaps_and_lose_with_one_warning(

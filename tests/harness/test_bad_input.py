@@ -140,7 +140,7 @@ def test_finished_answers_outlive_an_error(base, ask):
         ask("generate_until", "Question: Ada has 12 pens", {"max_gen_toks": 3}),
         ask("generate_until", "a", {"max_gen_toks": 3}),
     ]
-    with pytest.raises(ValueError, match="planted"):
+    with pytest.raises(HookError, match="raised ValueError: planted"):
         lm.generate_until(requests)
     assert [request[0] for _, request, _ in kept] == ["Question: Ada has 12 pens"]
 

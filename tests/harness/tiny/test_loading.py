@@ -10,11 +10,19 @@ from typing import Any
 import pytest
 import torch
 from lm_eval.models.huggingface import HFLM
-from transformers import AutoTokenizer, LlamaForCausalLM
+from transformers import (
+    AutoTokenizer,
+    BertConfig,
+    BertLMHeadModel,
+    DistilBertConfig,
+    LlamaForCausalLM,
+    T5Config,
+    XLMConfig,
+)
 
 from hybridcore import HybridLM
-from hybridcore.errors import ArgumentError, ModelError
-from hybridcore.harness.loading import CausalHFLM
+from hybridcore.errors import ArgumentError, ModelError, RequestError
+from hybridcore.harness.loading import CausalHFLM, refuse_others
 
 from .conftest import byte_model, generation
 
@@ -109,6 +117,7 @@ def test_quantization_reaches_from_pretrained(
     ("missing", "what"),
     [
         ("*", "Unrecognized model"),
+        ("config.json", "Unrecognized model"),
         ("*.safetensors", "its weights cannot be loaded: "),
         ("tokenizer*", "no tokenizer there: "),
         ("/", "no such folder\n"),
@@ -143,3 +152,105 @@ def test_the_slm_is_looked_at_before_the_llm_is_loaded(
     monkeypatch.setattr(CausalHFLM, "_create_model", never)
     with pytest.raises(ModelError, match="no model there"):
         make(slm=str(tmp_path))
+
+
+DAMAGE: dict[str, tuple[str, Callable[[bytes], bytes]]] = {
+    "cut off": ("model.safetensors", lambda content: content[:-3000]),
+    "cut to a piece of the header": ("model.safetensors", lambda content: content[:90]),
+    "empty": ("model.safetensors", lambda content: b""),
+    "other sizes": (
+        "config.json",
+        lambda content: content.replace(
+            b'"intermediate_size": ', b'"intermediate_size": 1'
+        ),
+    ),
+    "half a configuration": ("config.json", lambda content: content[:50]),
+    "half a tokenizer": ("tokenizer.json", lambda content: content[:50]),
+}
+
+
+@pytest.mark.parametrize("what", DAMAGE)
+@pytest.mark.parametrize("role", ["slm", "llm"])
+def test_damaged_folders(
+    make: Callable[..., HybridLM],
+    pair: dict[str, str],
+    tmp_path: Path,
+    role: str,
+    what: str,
+) -> None:
+    folder = tmp_path / "copy"
+    shutil.copytree(pair["llm"], folder)
+    name, damage = DAMAGE[what]
+    content = (folder / name).read_bytes()
+    (folder / name).write_bytes(damage(content))
+    assert (folder / name).read_bytes() != content
+    with pytest.raises(ModelError) as error:
+        make(**{role: str(folder)})
+    line, _advice = str(error.value).split("\n")
+    assert line.startswith(f"{role}={str(folder)!r}: ")
+
+
+_SIZES = {"vocab_size": 258, "max_position_embeddings": 96}
+_BERT = {"num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 16}
+OTHERS = {
+    "an encoder-decoder model (t5)": T5Config(d_model=16, num_layers=1, **_SIZES),
+    "an encoder (bert)": BertConfig(hidden_size=16, **_BERT, **_SIZES),
+    "an encoder (xlm)": XLMConfig(emb_dim=16, n_layers=1, n_heads=2, **_SIZES),
+    "no causal language model (distilbert)": DistilBertConfig(dim=16, n_heads=2),
+}
+
+
+@pytest.mark.parametrize("what", OTHERS)
+@pytest.mark.parametrize("role", ["slm", "llm"])
+def test_what_is_no_causal_language_model(
+    make: Callable[..., HybridLM], tmp_path: Path, role: str, what: str
+) -> None:
+    OTHERS[what].save_pretrained(tmp_path)
+    with pytest.raises(ModelError) as error:
+        make(**{role: str(tmp_path)})
+    assert f"{role}={str(tmp_path)!r} is {what}: expected a d" in str(error.value)
+
+
+def test_an_encoder_made_a_decoder_is_welcome() -> None:
+    refuse_others("llm", "x", BertConfig(is_decoder=True), "default")
+    refuse_others("llm", "x", XLMConfig(causal=True), "default")
+
+
+def test_a_loaded_encoder_is_refused(pair: dict[str, str]) -> None:
+    model = BertLMHeadModel(BertConfig(hidden_size=16, **_BERT, **_SIZES))
+    with pytest.raises(ModelError, match="is an encoder"):
+        HybridLM(
+            pair["slm"], model, tokenizer=AutoTokenizer.from_pretrained(pair["llm"])
+        )
+
+
+def test_a_tokenizer_that_is_not_there_is_named(make: Callable[..., HybridLM]) -> None:
+    with pytest.raises(ModelError, match="tokenizer='/no/such': no tokenizer there"):
+        make(tokenizer="/no/such")
+
+
+def test_a_prefix_outside_of_the_vocabulary(make: Callable[..., HybridLM]) -> None:
+    with pytest.raises(ModelError, match="prefix_token_id=258: expected less than"):
+        make(prefix_token_id=258)
+    assert make(prefix_token_id=257).prefix_token_id == 257
+
+
+def test_a_missing_chat_template(loaded: HybridLM) -> None:
+    with pytest.raises(RequestError) as error:
+        loaded.apply_chat_template([{"role": "user", "content": "hi"}])
+    line, advice = str(error.value).split("\n")
+    assert "no chat template can be applied: Cannot use chat template" in line
+    assert "leave out --apply_chat_template" in advice
+
+
+def test_chat_templates_by_name(pair: dict[str, str]) -> None:
+    tokenizer = AutoTokenizer.from_pretrained(pair["llm"])
+    tokenizer.chat_template = {"default": "{{ messages[0].content }}!", "other": "b"}
+    lm = HybridLM(pair["slm"], pair["llm"], device="cpu", tokenizer=tokenizer)
+    assert lm.chat_template("other") == "b"
+    assert lm.apply_chat_template([{"role": "user", "content": "hi"}]) == "hi!"
+    with pytest.raises(RequestError, match="no chat template can be applied"):
+        lm.chat_template("third")
+    tokenizer.chat_template = "{{ raise_exception('only assistants') }}"
+    with pytest.raises(RequestError, match="only assistants"):
+        lm.apply_chat_template([{"role": "user", "content": "hi"}])
