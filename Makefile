@@ -6,6 +6,9 @@ VENV := .venv
 RUN := $(VENV)/bin/python
 # named for this folder: scripts and editable installs of a moved checkout are stale
 READY := $(VENV)/ready-$(shell pwd | cksum | cut -d ' ' -f 1)
+# there while an installation runs: where one was killed, begin anew
+HALF := $(VENV)/half-made
+USABLE := 'import pip, sys; sys.exit(sys.version_info < (3, 10))'
 SPECS := pyproject.toml constraints.txt requirements-dev.txt \
   $(wildcard plugins/*/pyproject.toml hybridcore/startup/*hybridlm*)
 PIP := $(RUN) -m pip install --quiet --disable-pip-version-check \
@@ -41,11 +44,13 @@ $(READY): $(SPECS)
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10) and \
 	  "python 3.10 or newer is needed: make PYTHON=python3.12 ...")'
 	@echo "installing into $(VENV); the first time takes some minutes"
-	test -x $(RUN) || $(PYTHON) -m venv $(VENV)
-	$(PIP) torch
-	$(PIP) --requirement requirements-dev.txt
-	rm -f $(VENV)/ready-*
-	touch $(READY)
+	@test ! -e $(HALF) && $(RUN) -c $(USABLE) 2>/dev/null || \
+	  $(PYTHON) -m venv --clear $(VENV)
+	@touch $(HALF)
+	@$(PIP) torch && $(PIP) --requirement requirements-dev.txt || \
+	  { rm -f $(HALF); exit 1; }
+	@rm -f $(HALF) $(VENV)/ready-*
+	@touch $(READY)
 
 clean:
 	rm -rf $(VENV) dist build site

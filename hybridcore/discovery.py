@@ -56,7 +56,7 @@ def load_class(name: str) -> type[Strategy]:
     :raises StrategyCollision: several distributions do.
     :raises StrategyBroken: it cannot be imported, or is no strategy.
     """
-    return _import(_find(name))
+    return load_entry_point(find_entry_point(name))
 
 
 def create(strategy: str | Strategy, options: Mapping[str, Any]) -> Strategy:
@@ -116,13 +116,19 @@ def listings() -> list[Listing]:
         named = {_owner(p)[0] for p in points if p.name == point.name}
         rivals = tuple(sorted(named - {owner[0]}))
         try:
-            found.append(Listing(point.name, *owner, _import(point), "", rivals))
+            strategy = load_entry_point(point)
+            found.append(Listing(point.name, *owner, strategy, "", rivals))
         except StrategyBroken as error:
             found.append(Listing(point.name, *owner, None, str(error), rivals))
     return found
 
 
-def _find(name: str) -> EntryPoint:
+def find_entry_point(name: str) -> EntryPoint:
+    """Return the entry point of ``name``, or ``distribution:name``; import nothing.
+
+    :raises StrategyNotFound: nothing provides it.
+    :raises StrategyCollision: several distributions do.
+    """
     distribution, _, bare = name.rpartition(":")
     points = {
         _owner(p)[0]: p
@@ -144,7 +150,11 @@ def _find(name: str) -> EntryPoint:
     return next(iter(points.values()))
 
 
-def _import(point: EntryPoint) -> type[Strategy]:
+def load_entry_point(point: EntryPoint) -> type[Strategy]:
+    """Import the class that an entry point names.
+
+    :raises StrategyBroken: it cannot be imported, or is no strategy.
+    """
     owner = f"strategy {point.name!r} from {' '.join(_owner(point))}".rstrip()
     try:
         loaded = point.load()

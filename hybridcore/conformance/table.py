@@ -32,6 +32,8 @@ class TableRunner(CausalRunner):
     :param slots: sequences held at once, at least the engine's batch size.
     :param parameters: its price; the ratio of a pair decides how long rows that
         wait for the large model sit out.
+    :param hidden: ``[V, D]`` last hidden states behind each token, for strategies
+        that require ``"slm_hidden"``.
 
     Attributes:
         forwards: calls so far (a batch is one).
@@ -40,10 +42,17 @@ class TableRunner(CausalRunner):
 
     kind = "table"
 
-    def __init__(self, logits: Tensor, slots: int = 1, parameters: int = 1) -> None:
+    def __init__(
+        self,
+        logits: Tensor,
+        slots: int = 1,
+        parameters: int = 1,
+        hidden: Tensor | None = None,
+    ) -> None:
         if logits.ndim != 2 or logits.shape[0] != logits.shape[1]:
             raise ValueError(f"logits of shape {list(logits.shape)}: expected [V, V]")
         self._logits = logits.float()
+        self._hidden = hidden
         self._places = Places(slots)
         self.vocab_size = logits.shape[1]
         self.device = logits.device
@@ -72,7 +81,10 @@ class TableRunner(CausalRunner):
             self._places.append(feed.slot, feed.tokens)
             self.tokens_read += len(feed.tokens)
             last.extend(feed.tokens[len(feed.tokens) - feed.wanted :])
-        return self._logits[torch.tensor(last)].clone()
+        index = torch.tensor(last, device=self.device)
+        if self.want_hidden and self._hidden is not None:
+            self.last_hidden = self._hidden[index]
+        return self._logits[index].clone()
 
     def rollback(self, slot: int, length: int) -> None:
         """Forget what ``slot`` holds beyond ``length`` tokens."""

@@ -61,7 +61,12 @@ class Reader:
         each row, restricted to the shared vocabulary.
         """
         feeds = [self._feed(row, want) for row, want in zip(rows, wanted, strict=True)]
-        return self._vocabulary.restrict(self.runner.forward(feeds))
+        logits = self.runner.forward(feeds)
+        counts = self.runner.last_read or [len(feed.tokens) for feed in feeds]
+        for row, count in zip(rows, counts, strict=True):
+            read = getattr(row.tally, self._processed) + count
+            setattr(row.tally, self._processed, read)
+        return self._vocabulary.restrict(logits)
 
     def check(self, best: Sequence[float]) -> None:
         """Raise :class:`ModelError` where the model is broken: NaN or overflow.
@@ -120,7 +125,6 @@ class Reader:
     def _count(self, row: Row, start: int, count: int) -> None:
         tally = row.tally
         setattr(tally, self._forwards, getattr(tally, self._forwards) + 1)
-        setattr(tally, self._processed, getattr(tally, self._processed) + count)
         if self._counts_prefill:
             prompt = len(row.request.prompt)
             tally.llm_prefill_tokens += max(0, min(prompt, start + count) - start)

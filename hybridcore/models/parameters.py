@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from .calling import bare
+
 # what configurations call the experts there are, and those a token takes
 _HELD = ("num_experts", "num_local_experts", "n_routed_experts", "moe_num_experts")
 _TAKEN = ("num_experts_per_tok", "moe_topk", "moe_k")
@@ -32,12 +34,16 @@ def active_parameters(model: Any) -> int:
 def _shapes(model: Any) -> Iterator[tuple[str, tuple[int, ...]]]:
     """Yield every parameter's name and shape, each tensor once."""
     seen: set[int] = set()
+    # a tied weight that is offloaded is a parameter of its own, without storage
+    tied = getattr(bare(model), "all_tied_weights_keys", None) or {}
     for path, module in model.named_modules():
         packed = _packed_shape(module)
         if packed is not None:
             yield f"{path}.weight", packed
         for name, parameter in module.named_parameters(recurse=False):
             if id(parameter) in seen or (packed is not None and name == "weight"):
+                continue
+            if parameter.is_meta and f"{path}.{name}" in tied:
                 continue
             seen.add(id(parameter))
             yield f"{path}.{name}", tuple(parameter.shape)

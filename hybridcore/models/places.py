@@ -82,6 +82,16 @@ class Places:
             )
         del self.held[slot][length:]
 
+    def longest(self) -> int:
+        """Return the length of the longest sequence of a taken slot."""
+        lengths = [len(t) for slot, t in enumerate(self.held) if slot not in self._free]
+        return max(lengths, default=0)
+
+    def clip(self, length: int) -> None:
+        """Drop what free slots hold beyond ``length`` tokens."""
+        for slot in self._free:
+            del self.held[slot][length:]
+
     def _check_taken(self, slot: int) -> None:
         if slot in self._free or not 0 <= slot < len(self.held):
             raise RuntimeError(f"slot {slot} is not taken")

@@ -16,6 +16,7 @@ from torch import Tensor
 from .calling import ModelCall, vocab_width
 from .long_rope import split_at_switch, switch_length
 from .parameters import active_parameters
+from .placement import execution_device
 from .places import Places
 from .runner import CausalRunner, Feed
 
@@ -38,7 +39,7 @@ class RecomputeRunner(CausalRunner):
         self._switch = switch_length(model.config.get_text_config())
         self.reason = reason
         self.vocab_size = vocab_width(model)
-        self.device = model.device
+        self.device = execution_device(model)
         self.parameters = active_parameters(model)
         self.forwards = 0
 
@@ -56,11 +57,13 @@ class RecomputeRunner(CausalRunner):
         """Append tokens and read each sequence anew; see :class:`CausalRunner`."""
         self._places.check(feeds)
         self._call.want_hidden = self.want_hidden
-        results = [
-            self._read(part)
-            for feed in feeds
-            for part in split_at_switch(feed, self.length(feed.slot), self._switch)
-        ]
+        results, self.last_read = [], []
+        for feed in feeds:
+            count = 0
+            for part in split_at_switch(feed, self.length(feed.slot), self._switch):
+                results.append(self._read(part))
+                count += self.length(feed.slot)
+            self.last_read.append(count)
         if self.want_hidden:
             self.last_hidden = torch.cat([h for _, h in results if h is not None])
         return torch.cat([logits for logits, _ in results])

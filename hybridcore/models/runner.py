@@ -35,6 +35,8 @@ class CausalRunner(ABC):
         device: where its logits lie.
         parameters: active parameters per token, the unit of cost.
         forwards: calls of the model so far (a batch is one call).
+        last_read: how many tokens the last forward made the model read for each feed,
+            padding left out; empty where that was as many as were fed.
         want_hidden: keep the last hidden states of wanted positions.
         last_hidden: ``[sum of wanted, D]`` of the last forward, if wanted.
     """
@@ -45,6 +47,7 @@ class CausalRunner(ABC):
     device: torch.device
     parameters: int
     forwards: int
+    last_read: Sequence[int] = ()
     want_hidden: bool = False
     last_hidden: Tensor | None = None
 

@@ -6,6 +6,8 @@ So lowering a length takes tokens back, for ragged rows and sliding windows alik
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from typing import Any
 
 import torch
@@ -15,6 +17,8 @@ from transformers.cache_utils import Cache, CacheLayerMixin
 from .slot_view import SlotView
 
 GROWTH = 256  # positions added at a time
+_SPARE = 2  # times the room needed: more is given back
+_PATIENCE = 64  # forwards that it is kept for all that: long rows come again
 
 
 class Window:
@@ -112,9 +116,10 @@ class SlotLayer(CacheLayerMixin):
         return like.new_zeros(shape)
 
     def _resize(self) -> None:
-        kept = min(self.keys.shape[2], self._cache.capacity)
-        if self.keys.shape[2] == self._cache.capacity:
+        held = self.keys.shape[2]
+        if held == self._cache.capacity:
             return
+        kept = min(held, self._cache.capacity)
         for name in ("keys", "values"):
             old = getattr(self, name)
             new = self._room(old)
@@ -123,19 +128,34 @@ class SlotLayer(CacheLayerMixin):
 
 
 class SlotCache(Cache):
-    """The layers of one model; ``window`` is set before each forward."""
+    """The layers of one model; ``window`` is what the forward at hand is aimed at."""
 
     def __init__(self, slots: int) -> None:
         super().__init__(layer_class_to_replicate=lambda: SlotLayer(self))
         self.slots = slots
         self.capacity = 0
         self.window: Window
+        self._spared = 0  # forwards in a row that had far more room than needed
 
-    def open(self, view: SlotView, in_place: bool) -> None:
-        """Aim the next forward at a view and make room for it."""
+    @contextlib.contextmanager
+    def opened(self, view: SlotView, in_place: bool, longest: int) -> Iterator[None]:
+        """Aim a forward at a view and make room for it; forget that if it fails.
+
+        :param in_place: all slots are given to the model, whose attention chooses.
+        :param longest: of the sequences that must be kept.
+        """
+        before = self.capacity
         self.window = Window(view, in_place)
-        if view.room > self.capacity:
-            self.capacity = -(-view.room // GROWTH) * GROWTH
+        needed = -(-max(view.room, longest) // GROWTH) * GROWTH
+        self._spared = self._spared + 1 if needed * _SPARE <= self.capacity else 0
+        if needed > self.capacity or self._spared > _PATIENCE:
+            self.capacity = needed
+            self._spared = 0
+        try:
+            yield
+        except BaseException:
+            self.capacity = before
+            raise
 
     def copy(self, source: int, target: int, length: int) -> None:
         """Copy the first ``length`` positions of one slot into another."""

@@ -12,23 +12,19 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from .calling import ModelCall, vocab_width
+from .calling import vocab_width
 from .grouping import chunks, grouped
 from .long_rope import split_at_switch, switch_length
 from .masking import Masking
 from .parameters import active_parameters
 from .places import Places
 from .runner import CausalRunner, Feed
-from .slot_cache import SlotCache
-from .slot_view import SlotView
+from .slot_reader import Read, SlotReader
 
 _WORTH_COPYING = 16  # tokens; a shorter prefix is read again
 # tokens that could be read in the time a call takes for being a call
 _CALL_COST = {"cpu": 32}
 _CALL_COST_ELSEWHERE = 256
-
-# logits and hidden states of one row's wanted positions
-_Read = tuple[Tensor, Tensor | None]
 
 
 class SlotRunner(CausalRunner):
@@ -54,15 +50,13 @@ class SlotRunner(CausalRunner):
         autocast: torch.dtype | None = None,
         bytes_per_token: int = 0,
     ) -> None:
-        self._call = ModelCall(model, autocast)
-        self._masking = masking
         self.in_pieces = masking.in_pieces
         self._places = Places(slots)
-        self._cache = SlotCache(slots)
+        self._reader = SlotReader(model, self._places, masking, autocast)
         self._switch = switch_length(model.config.get_text_config())
         self._far = [False] * slots  # whose keys are those of a text beyond the switch
         self.vocab_size = vocab_width(model)
-        self.device = model.device
+        self.device = self._reader.device
         self.parameters = active_parameters(model)
         self.forwards = 0
         self._bytes_per_token = bytes_per_token
@@ -71,7 +65,7 @@ class SlotRunner(CausalRunner):
     @property
     def bytes_per_token(self) -> int:
         """Bytes of cache that one token of one sequence takes."""
-        return self._cache.bytes_per_token() or self._bytes_per_token
+        return self._reader.cache.bytes_per_token() or self._bytes_per_token
 
     @torch.inference_mode()
     def acquire(self, tokens: Sequence[int]) -> tuple[int, int]:
@@ -80,7 +74,7 @@ class SlotRunner(CausalRunner):
         slot, kept = choice.slot, choice.kept
         self._places.cut(slot, kept)
         if choice.donor is not None and choice.shared - kept >= _WORTH_COPYING:
-            self._cache.copy(choice.donor, slot, choice.shared)
+            self._reader.cache.copy(choice.donor, slot, choice.shared)
             self._far[slot] = self._far[choice.donor]
             self._places.append(slot, tokens[kept : choice.shared])
             kept = choice.shared
@@ -101,35 +95,45 @@ class SlotRunner(CausalRunner):
     def forward(self, feeds: Sequence[Feed]) -> Tensor:
         """Append tokens and read them; see :class:`CausalRunner`."""
         self._places.check(feeds)
-        self._call.want_hidden = self.want_hidden
-        reads: list[list[_Read]] = []
+        self._reader.call.want_hidden = self.want_hidden
+        self._reader.tokens.clear()
+        reads: list[list[Read]] = []
         last: list[Feed] = []
         for feed in feeds:
             first, rest = self._begun(feed)
             reads.append(first)
             last.append(rest)
         for group in self._groups(last):
-            for i, read in zip(
-                group, self._read([last[i] for i in group]), strict=True
-            ):
+            found = self._read([last[i] for i in group])
+            for i, read in zip(group, found, strict=True):
                 reads[i].append(read)
+        self.last_read = [self._reader.tokens[feed.slot] for feed in feeds]
         flat = [read for parts in reads for read in parts]
         if self.want_hidden:
-            self.last_hidden = torch.cat([h for _, h in flat if h is not None])
-        return torch.cat([logits for logits, _ in flat])
+            self.last_hidden = torch.cat(
+                [r.hidden for r in flat if r.hidden is not None]
+            )
+        return torch.cat([read.logits for read in flat])
 
-    def _begun(self, feed: Feed) -> tuple[list[_Read], Feed]:
+    def _begun(self, feed: Feed) -> tuple[list[Read], Feed]:
         """Read what of a feed cannot share a call; return that, and the last part."""
-        reads: list[_Read] = []
+        reads: list[Read] = []
         *near, feed = split_at_switch(feed, self.length(feed.slot), self._switch)
         for part in near:
             first, rest = self._begun(part)
-            reads += [*first, self._read([rest])[0]]
+            reads += [*first, *self._read([rest])]
         feed = self._settled(feed)
-        # the first part of a long text would be read as a short text
-        *first_parts, last = [feed] if self._far[feed.slot] else chunks(feed)
-        reads += [self._read([part])[0] for part in first_parts]
+        far = self._far[feed.slot]
+        *first_parts, last = [feed] if far else chunks(feed, self._reader.most)
+        for part in first_parts:
+            reads += self._read([part])
         return reads, last
+
+    def _read(self, feeds: Sequence[Feed]) -> list[Read]:
+        # the first part of a text beyond the switch would be read as one before it
+        reads = self._reader.read(feeds, divisible=not self._far[feeds[0].slot])
+        self.forwards = self._reader.forwards
+        return reads
 
     def _settled(self, feed: Feed) -> Feed:
         """Return the feed, from the first token on where the keys held do not fit."""
@@ -149,32 +153,7 @@ class SlotRunner(CausalRunner):
         for far in (False, True):
             rows = [i for i, feed in enumerate(feeds) if self._far[feed.slot] == far]
             lengths = [len(feeds[i].tokens) for i in rows]
-            for group in grouped(lengths, self._call_cost):
+            for group in grouped(lengths, self._call_cost, self._reader.most):
                 chosen = [rows[k] for k in group]
                 groups.append(sorted(chosen, key=lambda i: feeds[i].slot))
         return groups
-
-    def _read(self, feeds: Sequence[Feed]) -> list[_Read]:
-        """Read one padded call; return each row's wanted logits and hidden states."""
-        wanted = max(1, *(feed.wanted for feed in feeds))
-        starts = [self.length(feed.slot) for feed in feeds]
-        view = SlotView(feeds, starts, self.device)
-        self._cache.open(view, self.in_pieces)
-        with self._masking.over(view) as masks:
-            logits, hidden = self._call(
-                view.ids,
-                wanted,
-                position_ids=view.positions,
-                attention_mask=masks,
-                past_key_values=self._cache,
-                use_cache=True,
-            )
-        self.forwards += 1
-        logits = logits.to(self.device)
-        for feed in feeds:
-            self._places.append(feed.slot, feed.tokens)
-        first = [wanted - feed.wanted for feed in feeds]
-        if hidden is None:
-            return [(logits[i, a:], None) for i, a in enumerate(first)]
-        hidden = hidden.to(self.device)
-        return [(logits[i, a:], hidden[i, a:]) for i, a in enumerate(first)]

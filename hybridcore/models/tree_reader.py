@@ -17,6 +17,7 @@ from .calling import vocab_width
 from .halves import Halves
 from .long_rope import switch_length
 from .masking import Masking
+from .placement import execution_device
 from .tree_cache import TreeCache
 from .tree_view import Segment, TreeView
 
@@ -47,7 +48,7 @@ class TreeReader:
         self._autocast = autocast
         self._cache = TreeCache()
         self._hidden: Tensor | None = None
-        self.device = model.device
+        self.device = execution_device(model)
         self.vocab_size = vocab_width(model)
         self.longest = switch_length(model.config.get_text_config())
         self.forwards = 0

@@ -69,21 +69,30 @@ class _Reading:
     def _read(self, segments: Sequence[Segment]) -> None:
         """Read segments in as few forwards as the budget and the memory allow."""
         for part in _parts(segments, self._budget):
-            try:
-                self._reader.read(self._path[: part[0].depth], part)
-            except RuntimeError as error:
-                size = sum(len(segment.tokens) for segment in part)
-                if not out_of_memory(error) or size <= _SMALLEST:
-                    raise
-                self._budget = max(_SMALLEST, size // 2)
-                _LOG.warning(
-                    "out of memory: reading at most %d tokens at a time", self._budget
-                )
+            if not self._fits(part):
                 self._read(part)
                 continue
-            first = self._reader.held - sum(len(segment.tokens) for segment in part)
+            first = self._reader.held - _size(part)
             for segment in part:
                 first = _extend(self._path, segment, first)
+
+    def _fits(self, part: Sequence[Segment]) -> bool:
+        """Read a part in one forward; lower the budget where memory runs out."""
+        try:
+            self._reader.read(self._path[: part[0].depth], part)
+        except Exception as error:
+            if not out_of_memory(error) or _size(part) <= _SMALLEST:
+                raise
+            self._budget = max(_SMALLEST, _size(part) // 2)
+            _LOG.warning(
+                "out of memory: reading at most %d tokens at a time", self._budget
+            )
+            return False
+        return True
+
+
+def _size(segments: Sequence[Segment]) -> int:
+    return sum(len(segment.tokens) for segment in segments)
 
 
 def _parts(segments: Sequence[Segment], budget: int) -> Iterator[list[Segment]]:

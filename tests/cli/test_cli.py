@@ -30,7 +30,7 @@ def test_a_broken_strategy_shows_its_reason_and_the_exit_code(monkeypatch, capsy
     def broken(point):
         raise StrategyBroken("planted reason\nand what to do")
 
-    monkeypatch.setattr(discovery, "_import", broken)
+    monkeypatch.setattr(discovery, "load_entry_point", broken)
     assert main(["strategies"]) == 1
     assert "broken: planted reason" in capsys.readouterr().out
 

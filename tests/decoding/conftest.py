@@ -21,24 +21,28 @@ class TablePair:
         self.q = torch.randn(size, size, generator=generator) * spread
         self.p = torch.randn(size, size, generator=generator) * spread
 
-    def run(self, strategy, prompts, tokens=12, batch=4, law=None, price=5, **fields):
-        """Return answers in the order of ``prompts``; keep the runners."""
+    def engine(self, strategy, batch=4, price=5, real=None):
+        """An engine on new runners, which are kept."""
         self.slm = TableRunner(self.q, batch)
         self.llm = TableRunner(self.p, batch, parameters=price)
-        engine = Engine(
-            self.slm,
-            self.llm,
-            Dispatcher(strategy),
-            SharedVocabulary(self.size, self.size),
-            batch,
-        )
+        vocabulary = SharedVocabulary(self.size, real or self.size)
+        return Engine(self.slm, self.llm, Dispatcher(strategy), vocabulary, batch)
+
+    def requests(self, prompts, tokens=12, law=None, **fields):
+        """Requests whose key is their place; ``tokens`` may be a list."""
         law = law or WarpLaw(1.0)
-        requests = [
+        budgets = tokens if isinstance(tokens, list) else [tokens] * len(prompts)
+        return [
             GenerationRequest(
-                prompt, tokens, law, law, seed=row_seed(0, prompt, i), key=i, **fields
+                prompt, budget, law, law, seed=row_seed(0, prompt, i), key=i, **fields
             )
-            for i, prompt in enumerate(prompts)
+            for i, (prompt, budget) in enumerate(zip(prompts, budgets, strict=True))
         ]
+
+    def run(self, strategy, prompts, tokens=12, batch=4, law=None, price=5, **fields):
+        """Return answers in the order of ``prompts``; keep the runners."""
+        engine = self.engine(strategy, batch, price)
+        requests = self.requests(prompts, tokens, law, **fields)
         answers = sorted(engine.run(requests), key=lambda answer: answer.request.key)
         assert len(answers) == len(prompts)
         return answers

@@ -5,6 +5,7 @@ always. Prompts are ragged, texts are longer than the sliding windows.
 """
 
 import random
+from itertools import pairwise
 
 import pytest
 import torch
@@ -40,37 +41,38 @@ class Models:
         self.slm = perturbed(self.llm, noise)
         self.prompts = [[rng.randrange(3, 64) for _ in range(n)] for n in LENGTHS]
 
-    def generated(self, prompt, **kwargs):
+    def generated(self, prompt, model=None, tokens=TOKENS, **kwargs):
         ids = torch.tensor([prompt])
         with torch.inference_mode():
-            out = self.llm.generate(
+            out = (model or self.llm).generate(
                 ids,
                 attention_mask=torch.ones_like(ids),
-                max_new_tokens=TOKENS,
+                max_new_tokens=tokens,
                 **({"do_sample": False} | kwargs),
             )
         return tuple(out[0, len(prompt) :].tolist())
 
-    def run(self, strategy, batch, order=None, **kwargs):
+    def run(self, strategy, batch, order=None, prompts=None, tokens=TOKENS, **kwargs):
+        prompts = self.prompts if prompts is None else prompts
         slm, llm = (choose_runner(m, batch) for m in (self.slm, self.llm))
         slm_laws, llm_laws = GenerationLaws(self.slm), GenerationLaws(self.llm)
         engine = Engine(slm, llm, Dispatcher(strategy), SharedVocabulary(64, 64), batch)
         requests = [
             GenerationRequest(
                 prompt,
-                TOKENS,
-                slm_laws.law(kwargs, len(prompt), TOKENS),
-                llm_laws.law(kwargs, len(prompt), TOKENS),
+                tokens,
+                slm_laws.law(kwargs, len(prompt), tokens),
+                llm_laws.law(kwargs, len(prompt), tokens),
                 eos=frozenset({2}),
                 seed=row_seed(7, prompt),
                 key=i,
             )
-            for i, prompt in enumerate(self.prompts)
+            for i, prompt in enumerate(prompts)
         ]
         if order is not None:
             requests = [requests[i] for i in order]
         found = {answer.request.key: answer for answer in engine.run(requests)}
-        return [found[i] for i in range(len(self.prompts))]
+        return [found[i] for i in range(len(prompts))]
 
 
 @pytest.fixture(scope="module")
@@ -141,19 +143,22 @@ def test_a_row_is_the_same_in_any_batch_and_order(models, kind, kwargs, strategy
 
 
 ROUTERS = {
-    "uncertainty": (Uncertainty(threshold=0.5), signals.least_confidence, 0.5),
-    "entropy": (Entropy(threshold=2.0), signals.entropy, 2.0),
+    "uncertainty": (Uncertainty, signals.least_confidence, 1.0),
+    "entropy": (Entropy, signals.entropy, 10.0),
 }
+ROUTED = ["llama", "qwen3", "gemma3", "gpt2"]
+SHORT = 12
+SETTINGS = [{}, {"do_sample": True, "temperature": 0.9}]
 
 
 def plain_loop(pair, prompt, signal, threshold, kwargs):
     """One row, no cache, no engine: the definition of a router."""
     runners = [RecomputeRunner(m, 1) for m in (pair.slm, pair.llm)]
-    makers = [GenerationLaws(m).law(kwargs, len(prompt), TOKENS)
+    makers = [GenerationLaws(m).law(kwargs, len(prompt), SHORT)
               for m in (pair.slm, pair.llm)]  # fmt: skip
     numbers = random.Random(row_seed(7, prompt))
-    ids = list(prompt)
-    while len(ids) < len(prompt) + TOKENS and ids[-1] != 2:
+    ids, origin = list(prompt), []
+    while len(origin) < SHORT and ids[-1] != 2:
         logits = []
         for runner in runners:
             slot, _ = runner.acquire(ids)
@@ -163,29 +168,57 @@ def plain_loop(pair, prompt, signal, threshold, kwargs):
         law = makers[chosen](lambda i: ids, logits[chosen])
         uniform = torch.tensor([numbers.random()], dtype=torch.float64)
         ids.append(laws.sample(law, uniform).item())
-    return tuple(ids[len(prompt) :])
+        origin.append(bool(chosen))
+    return tuple(ids[len(prompt) :]), origin
 
 
-@pytest.mark.parametrize("kwargs", [{}, {"do_sample": True, "temperature": 0.9}])
+def between(values):
+    """A threshold about the middle, as far from every value as can be."""
+    ordered = sorted(values)
+    middle = ordered[len(ordered) // 4 : -len(ordered) // 4]
+    return sum(max(pairwise(middle), key=lambda pair: pair[1] - pair[0])) / 2
+
+
+@pytest.mark.parametrize("kwargs", SETTINGS, ids=["greedy", "sampled"])
 @pytest.mark.parametrize("router", ROUTERS)
-def test_routers_follow_their_definition(models, router, kwargs):
-    pair = models("llama")
-    strategy, signal, threshold = ROUTERS[router]
-    answers = pair.run(strategy, 4, **kwargs)
-    expected = [plain_loop(pair, p, signal, threshold, kwargs) for p in pair.prompts]
-    assert tokens(answers) == expected
-    share = sum(a.tally.tokens_from_llm for a in answers)
-    assert 0 < share < sum(a.tally.tokens_out for a in answers)
+@pytest.mark.parametrize("kind", ROUTED)
+def test_routers_follow_their_definition(models, kind, router, kwargs):
+    pair = models(kind)
+    prompts = pair.prompts[:5]
+    strategy, signal, never = ROUTERS[router]
+    settings = {"prompts": prompts, "tokens": SHORT, **kwargs}
+    unrouted = pair.run(strategy(threshold=never), 4, **settings)
+    threshold = between(e.signal for a in unrouted for e in a.provenance)
+    answers = pair.run(strategy(threshold=threshold), 4, **settings)
+    routes = []
+    for prompt, answer in zip(prompts, answers, strict=True):
+        expected, origin = plain_loop(pair, prompt, signal, threshold, kwargs)
+        assert answer.tokens == expected
+        assert [e.from_llm for e in answer.provenance] == origin
+        routes += origin
+    assert set(routes) == {True, False}
 
 
-@pytest.mark.parametrize("kind", [Uncertainty, Entropy])
-def test_thresholds_beyond_the_range_are_one_model_alone(models, kind):
-    pair = models("llama")
-    highest = 1.0 if kind is Uncertainty else 10.0
-    slm, llm = tokens(pair.run(SlmOnly(), 3)), tokens(pair.run(LlmOnly(), 3))
-    assert tokens(pair.run(kind(threshold=highest), 3)) == slm
-    assert tokens(pair.run(kind(threshold=-1.0), 3)) == llm
-    assert slm != llm
+@pytest.mark.parametrize("kwargs", SETTINGS, ids=["greedy", "sampled"])
+@pytest.mark.parametrize("router", [Uncertainty, Entropy])
+@pytest.mark.parametrize("kind", ROUTED)
+def test_thresholds_beyond_the_range_are_one_model_alone(models, kind, router, kwargs):
+    pair = models(kind)
+    settings = {"prompts": pair.prompts[:4], "tokens": SHORT, **kwargs}
+
+    def run(strategy):
+        return tokens(pair.run(strategy, 3, **settings))
+
+    highest = 1.0 if router is Uncertainty else 10.0
+    never, always = run(router(threshold=highest)), run(router(threshold=-1.0))
+    assert never == run(SlmOnly())
+    assert always == run(LlmOnly())
+    assert never != always
+    if not kwargs:
+        for model, texts in ((pair.slm, never), (pair.llm, always)):
+            assert texts == [
+                pair.generated(prompt, model, SHORT) for prompt in settings["prompts"]
+            ]
 
 
 @pytest.mark.parametrize("kind", ["bloom", "mamba"])

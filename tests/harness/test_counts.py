@@ -1,7 +1,6 @@
 """What is counted reaches the user: results, table, trace; models are shared."""
 
 import json
-import os
 import subprocess
 import sys
 
@@ -115,30 +114,44 @@ def test_batch_size_auto_is_computed(make_lm, requests):
     assert next(iter(lm.batch_sizes.values())) == len(requests)
 
 
-def lm_eval(folder, *extra, launcher=()):
-    line = [sys.executable, *launcher, "-m", "lm_eval", "run", "--model", "hybrid"]
-    line += ["--model_args", "slm=demo-slm,llm=demo-llm,device=cpu,dtype=float32,"
-             "strategy=speculative"]  # fmt: skip
+# accelerate 1.15 refuses --cpu beside --multi_gpu, and --cpu alone starts one process
+LAUNCHERS = {
+    "torchrun": ["torch.distributed.run", "--standalone", "--nproc_per_node", "2"],
+    "accelerate": [
+        *("accelerate.commands.launch", "--multi_gpu", "--num_processes", "2"),
+        *("--main_process_port", "0"),
+    ],
+}
+
+
+def lm_eval(folder, launcher=()):
+    line = [sys.executable, *(["-m", *launcher] if launcher else ())]
+    line += ["-m", "lm_eval", "run", "--model", "hybrid", "--model_args"]
+    line += ["slm=demo-slm,llm=demo-llm,device=cpu,dtype=float32,strategy=speculative"]
     line += ["--include_path", str(tasks_path()), "--tasks", f"{GENERATION},{CHOICE}"]
-    line += ["--limit", "5", "--batch_size", "2", "--output_path", str(folder), *extra]
-    environment = {**os.environ, "ACCELERATE_USE_CPU": "true"}
+    line += ["--limit", "5", "--batch_size", "2", "--output_path", str(folder)]
     done = subprocess.run(
-        line, capture_output=True, text=True, cwd=folder, env=environment
+        [*line, "--log_samples"], capture_output=True, text=True, cwd=folder
     )
     assert done.returncode == 0, done.stderr[-3000:]
     (path,) = folder.rglob("results*.json")
     return json.loads(path.read_text()), done
 
 
-def test_one_process_and_two_give_the_same(tmp_path):
-    one, two = tmp_path / "one", tmp_path / "two"
-    one.mkdir()
-    two.mkdir()
-    alone, done = lm_eval(one, "--log_samples")
-    # `accelerate launch --cpu` starts several processes through MPI only; what it
-    # sets up is what torchrun sets up
-    launcher = ("-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2")
-    both, _ = lm_eval(two, "--log_samples", launcher=launcher)
+@pytest.fixture(scope="module")
+def alone(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("alone")
+    results, done = lm_eval(folder)
+    # the table after the run, and the samples file
+    assert "peculative (num_drafts=4), scoring=llm" in done.stderr
+    assert list(folder.rglob(f"samples_{GENERATION}*.jsonl"))
+    assert results["config"]["hybrid"]["processes"] == 1
+    return results
+
+
+@pytest.mark.parametrize("launcher", LAUNCHERS)
+def test_two_processes_give_the_same_as_one(alone, tmp_path, launcher):
+    both, done = lm_eval(tmp_path, LAUNCHERS[launcher])
     for task in (GENERATION, CHOICE):
         kept = {k: v for k, v in alone["results"][task].items() if "stderr" not in k}
         assert kept == {k: both["results"][task][k] for k in kept}
@@ -150,6 +163,4 @@ def test_one_process_and_two_give_the_same(tmp_path):
         for name in set(counts) - loose:
             assert summed[name] == counts[name], (task, name)
     assert both["config"]["hybrid"]["processes"] == 2
-    # the table after the run, and the samples file
-    assert "peculative (num_drafts=4), scoring=llm" in done.stderr
-    assert list(one.rglob(f"samples_{GENERATION}*.jsonl"))
+    assert done.stderr.count("peculative (num_drafts=4), scoring=llm") == 1

@@ -29,26 +29,36 @@ def metrics(results):
 
 @pytest.fixture(scope="module")
 def reference(hflm, manager):
-    return evaluate(hflm(), manager)
+    return evaluate(hflm(batch_size=8), manager)
+
+
+@pytest.fixture(scope="module")
+def one_by_one(hflm, manager):
+    return evaluate(hflm(batch_size=1), manager, TASKS[1:])
 
 
 @pytest.mark.parametrize("strategy", ["llm-only", "speculative", "uncertainty"])
-def test_scores_are_hflms(base, hflm, manager, reference, strategy):
-    ours = evaluate(base.with_strategy(strategy), manager)
-    other_batch = evaluate(hflm(batch_size=1), manager)
+def test_scores_are_hflms(
+    base, manager, reference, one_by_one, strategy, record_property
+):
+    ours = evaluate(base.with_strategy(strategy), manager, TASKS[1:])
     worst = spread = 0.0
     for task in TASKS[1:]:
         for mine, theirs, alone in zip(
             responses(ours, task),
             responses(reference, task),
-            responses(other_batch, task),
+            responses(one_by_one, task),
             strict=True,
         ):
             for a, b, c in zip(_flat(mine), _flat(theirs), _flat(alone), strict=True):
                 assert a[1:] == b[1:]
                 worst = max(worst, abs(a[0] - b[0]))
                 spread = max(spread, abs(b[0] - c[0]))
-    print(f"{strategy}: {worst:.1e}; HFLM's own between batch 4 and 1: {spread:.1e}")
+    record_property(
+        "measured",
+        f"log-likelihoods of the embedded pair, {strategy}: {worst:.1e} from HFLM at "
+        f"batch 8; HFLM's own between batch 1 and 8: {spread:.1e}",
+    )
     assert worst < 1e-3
     mine, theirs = metrics(ours), metrics(reference)
     assert mine["hybrid_demo_choice"] == theirs["hybrid_demo_choice"]
@@ -141,3 +151,53 @@ def test_scoring_by_the_strategy_is_between_the_models(base, hflm, ask):
     got = lm.loglikelihood(scores)
     assert [g for _, g in got] == [g for _, g in slm]
     assert [v for v, _ in got] == pytest.approx([v for v, _ in slm], abs=1e-3)
+
+
+def test_batch_size_auto_gives_the_same(make_lm, manager, reference):
+    lm = make_lm(strategy="speculative", batch_size="auto", max_batch_size=5)
+    ours = evaluate(lm, manager, TASKS[:2])
+    assert responses(ours, TASKS[0]) == responses(reference, TASKS[0])
+    assert metrics(ours)[TASKS[1]] == metrics(reference)[TASKS[1]]
+    assert ours["config"]["batch_sizes"] == [5, 5]
+    assert ours["config"]["hybrid"]["batch_size"] == "auto"
+
+
+def test_limit_and_task_names_are_in_the_counts(base, manager):
+    lm = base.with_strategy("llm-only")
+    ours = evaluate(lm, manager, TASKS, limit=3)
+    counts = ours["config"]["hybrid"]["tasks"]
+    assert {task: counts[task]["requests"] for task in TASKS} == {
+        TASKS[0]: 3,
+        TASKS[1]: 3 * 4,
+        TASKS[2]: 3,
+    }
+
+
+def test_an_object_evaluated_twice_counts_each_time_from_zero(base, manager):
+    lm = base.with_strategy("uncertainty", threshold=0.1)
+    first, second, other = (
+        evaluate(lm, manager, tasks, limit=3)["config"]["hybrid"]["tasks"]
+        for tasks in (TASKS[:2], TASKS[:2], TASKS[1:2])
+    )
+    # what a slot still holds from the first time need not be read again
+    reading = {"reused_prefix_tokens", "llm_prefill_tokens", "slm_tokens_processed"}
+    reading |= {"llm_tokens_processed", "activated_params_per_token"}
+    for task, counts in first.items():
+        for name in set(counts) - reading:
+            assert second[task][name] == counts[name], (task, name)
+    assert list(other) == TASKS[1:2]
+    assert other[TASKS[1]]["requests"] == 3 * 4
+
+
+def test_the_seed_of_lm_eval_is_the_seed_of_sampling(base, manager):
+    lm = base.with_strategy("speculative")
+    settings = {
+        "tasks": TASKS[:1],
+        "limit": 2,
+        "gen_kwargs": "do_sample=True,temperature=3.0,max_gen_toks=20",
+    }
+    texts = [
+        responses(evaluate(lm, manager, torch_random_seed=n, **settings), TASKS[0])
+        for n in (1, 1, 2)
+    ]
+    assert texts[0] == texts[1] != texts[2]

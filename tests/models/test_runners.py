@@ -6,11 +6,12 @@ import pytest
 import torch
 
 from hybridcore.conformance.table import TableRunner
-from hybridcore.models import grouping, slots
+from hybridcore.conformance.tiny import tiny_model
+from hybridcore.models import grouping, slot_cache, slots
 from hybridcore.models.probe import choose_runner
 from hybridcore.models.recompute import RecomputeRunner
 from hybridcore.models.runner import Feed
-from hybridcore.models.slot_cache import GROWTH, SlotLayer
+from hybridcore.models.slot_cache import _PATIENCE, GROWTH, SlotLayer
 
 RUNNERS = {
     "slots": lambda model, slots: choose_runner(model, slots),
@@ -131,10 +132,62 @@ def test_the_cache_grows_by_blocks_and_keeps_what_it_holds(tiny):
     slot, _ = fast.acquire([5])
     tokens = [3 + i * 7 % 50 for i in range(GROWTH + 9)]
     read(fast, slot, tokens[: GROWTH - 2])
-    assert fast._cache.layers[0].keys.shape == (2, 2, GROWTH, 8)
+    assert fast._reader.cache.layers[0].keys.shape == (2, 2, GROWTH, 8)
     got = read(fast, slot, tokens[GROWTH - 2 :], 3)
-    assert fast._cache.layers[0].keys.shape == (2, 2, 2 * GROWTH, 8)
+    assert fast._reader.cache.layers[0].keys.shape == (2, 2, 2 * GROWTH, 8)
     torch.testing.assert_close(got, whole(model, tokens, 3), rtol=1e-4, atol=1e-4)
+
+
+def cache_bytes(runner):
+    return sum(
+        t.nbytes for x in runner._reader.cache.layers for t in (x.keys, x.values)
+    )
+
+
+def test_memory_stays_bounded_by_the_longest_live_row():
+    """2,000 short requests, a long one every 500: its memory is given back."""
+    runner = choose_runner(tiny_model("llama", num_hidden_layers=1), 4)
+    block = 4 * GROWTH * runner.bytes_per_token
+    long = [3 + i * 7 % 50 for i in range(5 * GROWTH)]
+    for turn in range(500):
+        taken = [runner.acquire([3 + turn % 40, i, 5])[0] for i in range(4)]
+        for slot in taken[1:]:
+            runner.rollback(slot, 0)
+        feeds = [Feed(slot, [3 + turn % 40, i, 5]) for i, slot in enumerate(taken[1:])]
+        if turn % 125 == 30:
+            runner.rollback(taken[0], 0)
+            feeds.append(Feed(taken[0], long))
+        runner.forward(feeds)
+        for slot in taken:
+            runner.release(slot)
+        most = 5 if 30 <= turn % 125 <= 30 + _PATIENCE else 1
+        assert cache_bytes(runner) <= most * block
+    assert most == 1
+
+
+def test_what_is_given_back_is_held_by_nobody(tiny, monkeypatch):
+    """Prefixes in free slots are cut, taken ones keep what they hold."""
+    monkeypatch.setattr(slot_cache, "_PATIENCE", 0)
+    model = tiny("llama")
+    runner = choose_runner(model, 3)
+    long = [3 + i * 7 % 50 for i in range(4 * GROWTH)]
+    slot, _ = runner.acquire(long)
+    read(runner, slot, long)
+    other, _ = runner.acquire([5])
+    for _ in range(3):
+        read(runner, other, [7])
+    assert runner._reader.cache.capacity == 4 * GROWTH
+    runner.release(slot)
+    read(runner, other, [9, 11])
+    assert runner._reader.cache.capacity == GROWTH
+    again, kept = runner.acquire(long)
+    assert (again, kept) == (slot, GROWTH)
+    expected = whole(model, long, 2)
+    got = read(runner, again, long[kept:], 2)
+    torch.testing.assert_close(got, expected, rtol=1e-4, atol=1e-4)
+    got = read(runner, other, [13])
+    expected = whole(model, [7, 7, 7, 9, 11, 13], 1)
+    torch.testing.assert_close(got, expected, rtol=1e-4, atol=1e-4)
 
 
 def test_long_reads_are_cut_into_calls(tiny, monkeypatch):
