@@ -17,7 +17,18 @@ from hybridcore.experiment.evaluation import Evaluator
 from .conftest import contents, share
 
 TASK = "hybrid_demo_generation"
-SMALL = [*"--limit 3 --resamples 100 --seed 7 --gen-kwargs max_gen_toks=24".split()]
+SMALL = [
+    *[
+        "--limit",
+        "3",
+        "--resamples",
+        "100",
+        "--seed",
+        "7",
+        "--gen-kwargs",
+        "max_gen_toks=24",
+    ]
+]
 SMALL += ["--tasks", TASK]
 LINE = ["compare", "--strategies", "entropy:threshold=0.5,speculative", *SMALL]
 
