@@ -19,6 +19,7 @@ COMMANDS = {
     "compare": "run several strategies on the same documents, with intervals",
     "demo": "compare the strategies on the embedded pair, through lm_eval",
     "eval": "lm_eval itself, for environments that read no .pth files",
+    "sweep": "run a strategy over a grid of its options, with intervals",
     "strategies": "list the installed strategies",
 }
 
