@@ -18,6 +18,7 @@ COMMANDS = {
     "bench": "measure speed beside lm_eval's HFLM, transformers and vLLM",
     "demo": "compare the strategies on the embedded pair, through lm_eval",
     "eval": "lm_eval itself, for environments that read no .pth files",
+    "report": "write one page on a run: accuracy against cost, samples by token",
     "strategies": "list the installed strategies",
 }
 
