@@ -9,34 +9,34 @@ from typing import Any
 from ..dispatch import Dispatcher
 
 _METHODS = (
-    "start",
-    "route_token",
-    "draft",
-    "check_drafted",
-    "verify",
-    "score",
-    "observe",
+    *("start", "unread_route", "route_token", "draft", "unread_verdict", "verify"),
+    *("score", "observe"),
 )
+_CHECKS = ("route_values", "draft_values", "verdict_values", "score_values")
 
 
 class HookClock:
     """Wraps the methods of ``dispatcher``, and the functions that they end up in.
 
+    A method that calls another one is counted once, as a whole.
+
     Attributes:
         outside: seconds in the dispatcher's methods, everything included.
         inside: seconds in the strategy's functions.
-        calls: of the dispatcher's methods.
+        calls: of the strategy's functions.
     """
 
     def __init__(self, dispatcher: Dispatcher) -> None:
         self.outside = self.inside = 0.0
         self.calls = 0
+        self._depth = 0
         for hook in dispatcher.hooks:
             for implementation in getattr(dispatcher._call, hook).get_hookimpls():
                 function = implementation.function
                 implementation.function = self._within(function)
-        for name in _METHODS:
-            setattr(dispatcher, name, self._around(getattr(dispatcher, name)))
+        for owner, names in ((dispatcher, _METHODS), (dispatcher.checks, _CHECKS)):
+            for name in names:
+                setattr(owner, name, self._around(getattr(owner, name)))
 
     @property
     def layer(self) -> float:
@@ -46,11 +46,13 @@ class HookClock:
     def _around(self, method: Callable[..., Any]) -> Callable[..., Any]:
         def timed(*args: Any, **kwargs: Any) -> Any:
             start = time.perf_counter()
+            self._depth += 1
             try:
                 return method(*args, **kwargs)
             finally:
-                self.outside += time.perf_counter() - start
-                self.calls += 1
+                self._depth -= 1
+                if not self._depth:
+                    self.outside += time.perf_counter() - start
 
         return timed
 
@@ -61,5 +63,6 @@ class HookClock:
                 return function(*args, **kwargs)
             finally:
                 self.inside += time.perf_counter() - start
+                self.calls += 1
 
         return timed

@@ -45,6 +45,15 @@ def test_the_bundled_documents_are_the_generators():
         assert rows(split) == made
 
 
+def test_one_generation_problem_in_eight_is_long_and_one_distracts():
+    said = [len(re.findall(r"\d+", row["prompt"])) for row in rows("generation")]
+    sums = [row["solution"].count("=") for row in rows("generation")]
+    for index, (quantities, steps) in enumerate(zip(said, sums, strict=True)):
+        assert steps == 4 if index % 8 == 7 else steps in (2, 3)
+        # the start, one for each step, and what only distracts
+        assert quantities == 1 + steps + (index % 8 == 3)
+
+
 def test_training_never_sees_a_chain_of_the_tasks():
     rng = random.Random(0)
     trained = [problem(rng, held_out=False) for _ in range(2000)]
