@@ -15,7 +15,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "paths",
         nargs="+",
         metavar="PATH",
-        help="a run directory; or lm_eval's results and samples, traces, folders of them",
+        help="a run directory; or results, samples and traces, or folders of them",
     )
     parser.add_argument(
         "--output", metavar="FILE", help="the page (default: report.html in the folder)"

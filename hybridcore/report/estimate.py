@@ -27,9 +27,11 @@ class Estimate:
     documents: int = 0
 
     @property
-    def has_interval(self) -> bool:
-        """Whether both ends are known."""
-        return self.low is not None and self.high is not None
+    def ends(self) -> tuple[float, float] | None:
+        """The ends of the interval, where both are known."""
+        if self.low is None or self.high is None:
+            return None
+        return self.low, self.high
 
 
 def mean(values: Sequence[float]) -> Estimate | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from .estimate import Estimate
 
-NONE = "–"
+NONE = "\N{EN DASH}"
 
 
 def percent(value: float | None, digits: int = 1) -> str:
@@ -31,8 +31,9 @@ def interval(estimate: Estimate | None, as_percent: bool) -> str:
     """Return ``"90.1 to 97.4"``, or why there is none."""
     if estimate is None:
         return ""
-    if estimate.low is None or estimate.high is None:
+    if estimate.ends is None:
         return "one document: no interval" if estimate.documents == 1 else "no interval"
+    low, high = estimate.ends
     if as_percent:
-        return f"{100 * estimate.low:.1f} to {100 * estimate.high:.1f}"
-    return f"{estimate.low:.4g} to {estimate.high:.4g}"
+        return f"{100 * low:.1f} to {100 * high:.1f}"
+    return f"{low:.4g} to {high:.4g}"

@@ -19,6 +19,7 @@ from typing import Any, TypeVar
 
 from .answer import REPLACED, Answer, Scored, Tokens
 from .document import Document
+from .pareto import KEPT, cheapest
 from .run import Cell, Run, TaskOutcome
 
 PIECE = 200
@@ -134,8 +135,18 @@ def described(run: Run) -> Any:
     return {
         "piece": PIECE,
         "tasks": run.tasks(),
+        "first": [_first(run, task) for task in run.tasks()],
         "cells": [_cell(run, place, cell) for place, cell in enumerate(run.cells)],
     }
+
+
+def _first(run: Run, task: str) -> int | None:
+    """Return the place of the cell whose samples are shown first."""
+    shown = [cell for cell, outcome in run.on(task) if outcome.answers]
+    found = cheapest(run, task, KEPT)
+    first = [cell for cell in shown if found is not None and cell is found[0]]
+    first += [cell for cell in shown if cell.role == "candidate"] + shown
+    return run.place(first[0]) if first else None
 
 
 def _cell(run: Run, place: int, cell: Cell) -> Any:

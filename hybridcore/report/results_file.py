@@ -35,21 +35,22 @@ class Results:
         return [
             name
             for name, value in self.tasks.get(task, {}).items()
-            if "," in name and "_stderr," not in name and _is_number(value)
+            if "," in name and "_stderr," not in name and _number(value) is not None
         ]
 
     def value(self, task: str, metric: str) -> Estimate | None:
         """Return a metric with lm_eval's standard error as interval."""
         found = self.tasks.get(task, {})
-        value = found.get(metric)
-        if not _is_number(value):
+        value = _number(found.get(metric))
+        if value is None:
             return None
         name, _, rest = metric.partition(",")
-        error, count = found.get(f"{name}_stderr,{rest}"), self.documents(task)
-        if not _is_number(error) or count < 2:
-            return Estimate(float(value), documents=count)
+        error = _number(found.get(f"{name}_stderr,{rest}"))
+        count = self.documents(task)
+        if error is None or count < 2:
+            return Estimate(value, documents=count)
         reach = _NORMAL_95 * error
-        return Estimate(float(value), value - reach, value + reach, count)
+        return Estimate(value, value - reach, value + reach, count)
 
     def documents(self, task: str) -> int:
         """Return how many documents a task was judged on."""
@@ -92,5 +93,6 @@ def _table(content: Mapping[str, Any], name: str) -> Mapping[str, Any]:
     return value if isinstance(value, Mapping) else {}
 
 
-def _is_number(value: Any) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool)
+def _number(value: Any) -> float | None:
+    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    return float(value) if is_number else None

@@ -19,7 +19,8 @@ class TaskOutcome:
     Attributes:
         metric: as lm_eval names it, with its filter: ``"exact_match,answer"``; ""
             where no results file says.
-        value, difference: of the metric, and its difference to the LLM alone.
+        value: of the metric; ``difference`` to the LLM alone; ``pgr``, the part of the
+            gap between the models that is recovered.
         share: of the tokens emitted or scored, those by the LLM.
         counts: of the task, as in ``config.hybrid.tasks`` of a results file.
         traced: sum of what a trace counted.
@@ -29,6 +30,7 @@ class TaskOutcome:
     metric: str = ""
     value: Estimate | None = None
     difference: Estimate | None = None
+    pgr: Estimate | None = None
     share: Estimate | None = None
     counts: Mapping[str, Any] = field(default_factory=dict)
     traced: Tally = field(default_factory=Tally)
@@ -47,7 +49,8 @@ class Cell:
 
     Attributes:
         id: differs from that of every other cell.
-        role: ``"candidate"``, ``"slm-only"``, ``"llm-only"``, ``"random"``, ``"oracle"``.
+        role: ``"candidate"``, or ``"slm-only"``, ``"llm-only"``, ``"random"``,
+            ``"oracle"``.
         error: why it failed; None where it did not.
         info: set-up and counts, as in ``config.hybrid`` of a results file.
         commands: of lm_eval, that give its results again.
@@ -69,6 +72,20 @@ class Cell:
         return {(task, *place) for task, one in outcomes for place in one.answers}
 
 
+@dataclass(frozen=True)
+class Curve:
+    """Cells along one option: the area under recovery, and where it is reached.
+
+    Attributes:
+        apgr: average gap recovered over all LLM shares.
+        cpt: by part of the gap, the LLM share at which it is recovered.
+    """
+
+    family: str
+    apgr: Estimate | None
+    cpt: Mapping[str, Estimate | None]
+
+
 @dataclass
 class Run:
     """Cells, what they were asked, and how it was all made.
@@ -76,20 +93,28 @@ class Run:
     Attributes:
         facts: what the page lists under provenance, in its order.
         command: as it was typed; "" where no file says.
+        order: tasks that come first.
         higher_is_better: by task; True where it is not there.
         documents: by task and document.
+        curves: of recovery against LLM share, by task.
+        files: texts that the page shows as they are, by name.
     """
 
     title: str
     command: str = ""
+    order: tuple[str, ...] = ()
     facts: dict[str, str] = field(default_factory=dict)
     cells: list[Cell] = field(default_factory=list)
     higher_is_better: dict[str, bool] = field(default_factory=dict)
     documents: dict[str, dict[int, Document]] = field(default_factory=dict)
+    curves: dict[str, list[Curve]] = field(default_factory=dict)
+    files: dict[str, str] = field(default_factory=dict)
 
     def tasks(self) -> list[str]:
-        """Return the tasks of all cells, in the order they first appear in."""
-        return list(dict.fromkeys(t for cell in self.cells for t in cell.tasks))
+        """Return the tasks of all cells: in the run's order, then as they appear."""
+        known = dict.fromkeys(t for cell in self.cells for t in cell.tasks)
+        first = [task for task in self.order if task in known]
+        return list(dict.fromkeys([*first, *known]))
 
     def on(self, task: str) -> list[tuple[Cell, TaskOutcome]]:
         """Return the cells that have an outcome on a task."""
@@ -97,5 +122,8 @@ class Run:
 
     def point(self, task: str, cell: Cell) -> str:
         """Return what a cell's point and row are found by: positions, no names."""
-        place = [one.id for one in self.cells].index(cell.id)
-        return f"{self.tasks().index(task)}-{place}"
+        return f"{self.tasks().index(task)}-{self.place(cell)}"
+
+    def place(self, cell: Cell) -> int:
+        """Return where a cell stands among all of them."""
+        return [one.id for one in self.cells].index(cell.id)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,11 +10,12 @@ from tqdm import tqdm
 
 from ..errors import ReportError
 from .cell_files import CellFiles, read_cell
+from .curves_file import apply_curves
 from .json_files import read_object
 from .metric import Metrics
 from .results_file import read_results
 from .run import Cell, Run
-from .summary_file import apply_summary
+from .summary_file import apply_summary, read_summary
 
 FORMAT = 1
 
@@ -35,7 +36,25 @@ def read_run_directory(path: Path, metrics: Metrics) -> Run:
             f"{str(path)!r} is a run directory of format {said.get('format')!r}: "
             f"expected {FORMAT}\nuse the hybridlm that wrote it, or run it again"
         )
-    run = Run(_title(said), str(said.get("command", "")), dict(_facts(said)))
+    order = said.get("tasks")
+    run = Run(
+        _title(said),
+        str(said.get("command", "")),
+        tuple(map(str, order)) if isinstance(order, list) else (),
+        dict(_facts(said)),
+        files=dict(_files(path, "experiment.toml")),
+    )
+    summary = read_summary(path / "summary.json", metrics.notes)
+    for row in summary:
+        metrics.prefer(str(row.get("task")), str(row.get("metric")))
+    _read_cells(run, path, metrics)
+    _sort(run.cells, [row.get("cell") for row in summary])
+    apply_summary(run, summary)
+    apply_curves(run, path / "curves.json", metrics.notes)
+    return run
+
+
+def _read_cells(run: Run, path: Path, metrics: Metrics) -> None:
     folders = sorted(p for p in (path / "cells").glob("*") if p.name[:1] != ".")
     for folder in tqdm(folders, desc="Reading cells", disable=None, leave=False):
         try:
@@ -47,8 +66,30 @@ def read_run_directory(path: Path, metrics: Metrics) -> Run:
             f"{str(path)!r} has no finished cell to report on"
             "\nrun it again: what is finished is kept"
         )
-    apply_summary(run, path / "summary.json", metrics.notes)
-    return run
+
+
+def _sort(cells: list[Cell], summarised: Sequence[Any]) -> None:
+    """Sort as the summary does; what it lacks by strategy and options."""
+    places = {str(cell): place for place, cell in enumerate(dict.fromkeys(summarised))}
+
+    def key(cell: Cell) -> tuple[Any, ...]:
+        values = cell.options.values()
+        options = [
+            (isinstance(v, str), v) if _orders(v) else (1, str(v)) for v in values
+        ]
+        return places.get(cell.id, len(places)), cell.strategy, options
+
+    cells.sort(key=key)
+
+
+def _orders(value: Any) -> bool:
+    return isinstance(value, (int, float, str))
+
+
+def _files(path: Path, *names: str) -> Iterable[tuple[str, str]]:
+    for name in names:
+        if (path / name).is_file():
+            yield name, (path / name).read_text(encoding="utf-8", errors="replace")
 
 
 def _cell(run: Run, folder: Path, metrics: Metrics) -> Cell:

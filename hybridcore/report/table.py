@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from . import numbers
 from .estimate import Estimate
-from .pareto import cheapest, front
 from .palette import StrategyStyles
+from .pareto import KEPT, cheapest, front
 from .run import Cell, Run, TaskOutcome
 
-_KEPT = 0.98  # of the LLM's value, in the sentence above a table
-_ALONE = {"slm-only": "slm", "llm-only": "llm"}
+_FIXED = {
+    "slm-only": "slm",
+    "llm-only": "llm",
+    "random": "muted",
+    "oracle": "muted",
+}
 
 
 @dataclass(frozen=True)
@@ -46,8 +50,17 @@ class Row:
     quantities: list[Quantity]
 
 
-COLUMNS = (
+@dataclass(frozen=True)
+class Table:
+    """Names and meanings of the columns behind the metric's, and the rows."""
+
+    columns: list[tuple[str, str]]
+    rows: list[Row]
+
+
+_COLUMNS = (
     ("difference", "to the LLM alone, paired over documents"),
+    ("PGR", "performance gap recovered: 0 is the SLM alone, 1 the LLM alone"),
     ("LLM share", "of the tokens emitted or scored, those by the LLM"),
     ("accepted", "of the drafts that the LLM judged"),
     ("length", "mean tokens a block brings: 1 + accepted / blocks"),
@@ -63,8 +76,22 @@ def as_percent(run: Run, task: str) -> bool:
     return run.higher_is_better.get(task, True) and all(0 <= v <= 1 for v in values)
 
 
-def rows(run: Run, task: str, styles: StrategyStyles) -> list[Row]:
-    """Return the rows of a task, cheapest first."""
+def table(run: Run, task: str, styles: StrategyStyles) -> Table:
+    """Return the table of a task, cheapest cell first; empty columns are left out."""
+    rows = _rows(run, task, styles)
+    known = [
+        place
+        for place in range(1, len(_COLUMNS) + 1)
+        if any(row.quantities[place].key is not None for row in rows)
+    ]
+    shown = [
+        replace(row, quantities=[row.quantities[i] for i in [0, *known]])
+        for row in rows
+    ]
+    return Table([_COLUMNS[place - 1] for place in known], shown)
+
+
+def _rows(run: Run, task: str, styles: StrategyStyles) -> list[Row]:
     on_front = {cell.id for cell in front(run, task)}
     span = _span([o.value for _, o in run.on(task)])
     spans = span, _span([o.share for _, o in run.on(task)])
@@ -74,7 +101,7 @@ def rows(run: Run, task: str, styles: StrategyStyles) -> list[Row]:
         Row(
             run.point(task, cell),
             cell,
-            _ALONE.get(cell.role) or styles.name(cell.strategy),
+            _FIXED.get(cell.role) or styles.name(cell.strategy),
             cell.id in on_front,
             _quantities(outcome, percent, spans),
         )
@@ -84,16 +111,18 @@ def rows(run: Run, task: str, styles: StrategyStyles) -> list[Row]:
 
 def finding(run: Run, task: str) -> dict[str, str] | None:
     """Return the cheapest cell that keeps nearly all of the LLM's value, in words."""
-    found = cheapest(run, task, _KEPT)
+    found = cheapest(run, task, KEPT)
     if found is None:
         return None
     cell, outcome = found
     alone = next(o for c, o in run.on(task) if c.role == "llm-only")
     percent = as_percent(run, task)
-    assert outcome.value and outcome.share and alone.value
+    assert outcome.value is not None
+    assert outcome.share is not None
+    assert alone.value is not None
     return {
         "label": cell.label,
-        "kept": numbers.percent(_KEPT, 0),
+        "kept": numbers.percent(KEPT, 0),
         "value": numbers.number(outcome.value.value, percent),
         "interval": numbers.interval(outcome.value, percent),
         "alone": numbers.number(alone.value.value, percent),
@@ -108,6 +137,7 @@ def _quantities(
     return [
         _estimated(outcome.value, percent, spans[0]),
         _difference(outcome.difference, percent),
+        _plain(outcome.pgr),
         _estimated(outcome.share, True, spans[1]),
         _ratio(counts.get("draft_acceptance_rate"), True),
         _ratio(counts.get("mean_acceptance_length"), False),
@@ -149,10 +179,10 @@ def _strip(estimate: Estimate, span: _Span) -> Strip:
         return round(100 * (value - span[0]) / (span[1] - span[0]), 2)
 
     at = place(estimate.value)
-    if estimate.low is None or estimate.high is None:
+    if estimate.ends is None:
         return Strip(at)
-    left = place(estimate.low)
-    return Strip(at, left, place(estimate.high) - left)
+    left, right = map(place, estimate.ends)
+    return Strip(at, left, round(right - left, 2))
 
 
 def _difference(estimate: Estimate | None, percent: bool) -> Quantity:
@@ -162,6 +192,13 @@ def _difference(estimate: Estimate | None, percent: bool) -> Quantity:
     ends = numbers.interval(estimate, percent)
     text = f"{value:+.1f}" if percent else f"{value:+.4g}"
     return Quantity(text, ends, key=estimate.value)
+
+
+def _plain(estimate: Estimate | None) -> Quantity:
+    if estimate is None:
+        return Quantity(numbers.NONE)
+    ends = numbers.interval(estimate, False) if estimate.ends else ""
+    return Quantity(f"{estimate.value:.2f}", ends, key=estimate.value)
 
 
 def _ratio(value: Any, percent: bool) -> Quantity:

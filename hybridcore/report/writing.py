@@ -31,9 +31,10 @@ from .run_directory import is_run_directory, read_run_directory
 from .table import as_percent
 
 _FRONTIER = (
-    "Every run by what it costs and what it reaches, with 95 % intervals both ways. The "
-    "models alone are levels with their intervals as bands; along the dashed front no "
-    "run is both cheaper and better. Point at a run for its numbers, click for its samples."
+    "Every run by what it costs and what it reaches, with intervals both ways. The "
+    "models alone are levels with their intervals as bands; no run is cheaper and "
+    "better than those along the dashed front. Point at a run for its numbers, click "
+    "for its samples."
 )
 _SHARES = (
     "How much of each document came from the LLM; the line is the share of all tokens."
@@ -69,7 +70,9 @@ def write_report(
     folder = page.parent / "figures"
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        styles = StrategyStyles([cell.strategy for cell in run.cells])
+        styles = StrategyStyles(
+            [cell.strategy for cell in run.cells if cell.role == "candidate"]
+        )
         figures = _draw(run, styles, folder)
         text = render(run, styles, figures, notes, __version__)
         page.write_text(text, encoding="utf-8", errors="replace")

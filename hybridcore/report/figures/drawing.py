@@ -8,6 +8,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import matplotlib
 from matplotlib.axes import Axes
@@ -16,7 +17,7 @@ from matplotlib.figure import Figure
 from ..palette import LIGHT
 
 _DPI = 200
-_STYLE = {
+_STYLE: dict[Any, Any] = {
     "font.family": "DejaVu Sans",
     "font.size": 9.5,
     "text.color": LIGHT["ink"],
@@ -46,11 +47,11 @@ _STYLE = {
 @contextmanager
 def style(salt: str) -> Iterator[None]:
     """Draw and save in our style; ``salt`` keeps the ids of figures apart."""
-    with matplotlib.rc_context({**_STYLE, "svg.hashsalt": salt}):
-        with warnings.catch_warnings():
-            # a name in a script that the font lacks
-            warnings.filterwarnings("ignore", message="Glyph", category=UserWarning)
-            yield
+    settings = matplotlib.rc_context({**_STYLE, "svg.hashsalt": salt})
+    with settings, warnings.catch_warnings():
+        # a name in a script that the font lacks
+        warnings.filterwarnings("ignore", message="Glyph", category=UserWarning)
+        yield
 
 
 def save(figure: Figure, path: Path) -> str:

@@ -13,7 +13,7 @@ from ..pareto import front
 from ..run import Cell, Run
 from .drawing import in_percent, shortened
 
-_SIZE = (8.6, 4.4)
+_SIZE = (10.2, 4.7)
 _LABELS = 14  # more points on a front than that cannot be read anyway
 _FULL = 0.6  # from this share on, the axis goes to 100 %
 _ALONE = {"slm-only": ("slm", "SLM alone"), "llm-only": ("llm", "LLM alone")}
@@ -68,51 +68,48 @@ def _alone(axes: Axes, run: Run, task: str) -> None:
         axes.axhline(
             outcome.value.value, color=LIGHT[name], lw=1.4, label=label, zorder=1.5
         )
-        if outcome.value.has_interval:
-            axes.axhspan(
-                outcome.value.low,
-                outcome.value.high,
-                color=LIGHT[name],
-                alpha=0.09,
-                lw=0,
-            )
+        if ends := outcome.value.ends:
+            axes.axhspan(*ends, color=LIGHT[name], alpha=0.09, lw=0)
 
 
 def _strategy(axes: Axes, points: list[_Point], styles: StrategyStyles) -> None:
     points = sorted((p for p in points if not _fixed(p)), key=lambda p: p.share.value)
     name = points[0].cell.strategy
     colour, marker = styles.colour(name), styles.marker(name)
-    axes.plot(
-        [p.share.value for p in points],
-        [p.value.value for p in points],
-        color=colour,
-        lw=1.2,
-        alpha=0.55,
-        marker=marker,
-        markersize=0,
-        zorder=2,
-    )
+    if _is_line(points):
+        shares, values = (
+            [p.share.value for p in points],
+            [p.value.value for p in points],
+        )
+        axes.plot(shares, values, color=colour, lw=1.2, alpha=0.55, zorder=2)
     for number, point in enumerate(points):
         label = shortened(name, 24) if number == 0 else None
         _draw(axes, point, colour, marker, label)
+
+
+def _is_line(points: list[_Point]) -> bool:
+    """Whether one option alone tells the points apart."""
+    names = {name for p in points for name in p.cell.options}
+    told = {n: {repr(p.cell.options.get(n)) for p in points} for n in names}
+    return sum(len(values) > 1 for values in told.values()) == 1
 
 
 def _draw(
     axes: Axes, point: _Point, colour: str, marker: str, label: str | None
 ) -> None:
     x, y = point.share, point.value
-    if x.low is not None and x.high is not None:
-        axes.plot([x.low, x.high], [y.value] * 2, color=colour, lw=1.1, alpha=0.5)
-    if y.low is not None and y.high is not None:
-        axes.plot([x.value] * 2, [y.low, y.high], color=colour, lw=1.1, alpha=0.5)
+    if ends := x.ends:
+        axes.plot(ends, [y.value] * 2, color=colour, lw=1.1, alpha=0.5)
+    if ends := y.ends:
+        axes.plot([x.value] * 2, ends, color=colour, lw=1.1, alpha=0.5)
     (mark,) = axes.plot(
         x.value,
         y.value,
         marker,
         color=colour,
         markersize=7,
-        markeredgecolor=LIGHT["paper"],
-        markeredgewidth=0.9,
+        markeredgecolor=colour if marker == "x" else LIGHT["paper"],
+        markeredgewidth=1.5 if marker == "x" else 0.9,
         label=label,
         zorder=4,
     )

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from math import ceil
 
-import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -18,7 +17,7 @@ from .drawing import in_percent, shortened
 PANELS = 24
 _COLUMNS = 4
 _BINS = 20
-_WIDTH, _HEIGHT = 8.6, 1.55
+_WIDTH, _HEIGHT = 10.2, 1.6
 
 
 @dataclass(frozen=True)
@@ -53,13 +52,13 @@ def shares(panels: Sequence[Panel], styles: StrategyStyles) -> Figure:
     """Draw how the LLM share differs among documents; a line marks the whole."""
     figure, grid = _grid(len(panels))
     reach = max(max(panel.values) for panel in panels)
-    bins = np.linspace(0, min(1.0, 1.02 * reach), _BINS + 1)
+    bins = [i * min(1.0, 1.02 * reach) / _BINS for i in range(_BINS + 1)]
     for panel, axes in zip(panels, grid, strict=True):
         colour = styles.colour(panel.cell.strategy)
         axes.hist(panel.values, bins, color=colour, alpha=0.75)
         if panel.outcome.share is not None:
             axes.axvline(panel.outcome.share.value, color=LIGHT["ink"], lw=1.1)
-        _title(axes, panel, percent(panel.outcome.share and panel.outcome.share.value))
+            _title(axes, panel, percent(panel.outcome.share.value))
         in_percent(axes, "x")
     figure.supxlabel("LLM share of a document's tokens", fontsize=9)
     figure.supylabel("documents", fontsize=9)

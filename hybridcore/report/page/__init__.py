@@ -13,10 +13,11 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from ..notes import Notes
+from ..numbers import NONE, interval, percent, plain
 from ..palette import StrategyStyles, css
 from ..payload import described, pieces
-from ..run import Run
-from ..table import COLUMNS, finding, rows
+from ..run import Curve, Run
+from ..table import finding, table
 
 
 @dataclass(frozen=True)
@@ -44,7 +45,6 @@ def render(
         .render(
             run=run,
             tasks=[_task(run, task, styles, figures[task]) for task in run.tasks()],
-            columns=COLUMNS,
             models=_models(run),
             failed=[cell for cell in run.cells if cell.error],
             commands=_commands(run),
@@ -73,14 +73,35 @@ def _task(
     run: Run, task: str, styles: StrategyStyles, figures: Sequence[Figure]
 ) -> dict[str, Any]:
     outcomes = [outcome for _, outcome in run.on(task)]
+    made = table(run, task, styles)
     return {
         "name": task,
         "metric": next((o.metric for o in outcomes if o.metric), ""),
         "documents": max((o.documents for o in outcomes), default=0),
         "finding": finding(run, task),
-        "rows": rows(run, task, styles),
+        "columns": made.columns,
+        "rows": made.rows,
+        "levels": [percent(float(level), 0) for level in _levels(run, task)],
+        "curves": [
+            _curve(curve, _levels(run, task)) for curve in run.curves.get(task, [])
+        ],
         "figures": [(figure, Markup(figure.svg)) for figure in figures],
     }
+
+
+def _levels(run: Run, task: str) -> list[str]:
+    levels = {level for curve in run.curves.get(task, []) for level in curve.cpt}
+    return sorted(levels)
+
+
+def _curve(curve: Curve, levels: Sequence[str]) -> tuple[str, list[tuple[str, str]]]:
+    area = curve.apgr
+    said = [(plain(area.value), interval(area, False)) if area else (NONE, "")]
+    for share in map(curve.cpt.get, levels):
+        said.append(
+            (percent(share.value), interval(share, True)) if share else (NONE, "")
+        )
+    return curve.family, said
 
 
 def _models(run: Run) -> list[dict[str, Any]]:

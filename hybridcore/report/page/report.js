@@ -101,8 +101,10 @@ function cellsOf(task) {
 }
 
 function fillCells() {
-  const cells = cellsOf(Number($("s-task").value));
-  options($("s-cell"), cells.map((cell) => [cell.place, cell.label]));
+  const task = Number($("s-task").value);
+  const fresh = $("s-cell").value === "";
+  options($("s-cell"), cellsOf(task).map((cell) => [cell.place, cell.label]));
+  if (fresh && DATA.first[task] !== null) $("s-cell").value = DATA.first[task];
   fillBeside();
 }
 
@@ -308,7 +310,7 @@ function lines(text) {
     .flatMap((part) => (part === "\n" ? [make("span", "mark", "↵"), "\n"] : part ? [part] : []));
 }
 
-const visible = (text) => text.replaceAll("\n", "↵") || "·";
+const visible = (text) => text.replaceAll("\n", "↵").trim() || "·";
 
 function scored(answer, asked) {
   const known = answer.scored.map((s) => s.log_likelihood ?? -Infinity);
