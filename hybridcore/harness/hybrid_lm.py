@@ -97,6 +97,7 @@ class HybridLM(CausalHFLM):
         strategy: str | Strategy,
         *,
         scoring: Scoring | None = None,
+        trace: str | None = None,
         **options: Any,
     ) -> HybridLM:
         """Return a HybridLM with another strategy that shares the loaded models.
@@ -104,8 +105,11 @@ class HybridLM(CausalHFLM):
         Its counts begin at zero; lm_eval gives it a response cache of its own.
 
         :param scoring: as the model argument; as it is here where left out.
+        :param trace: as the model argument; as it is here where left out.
         """
         other = copy.copy(self)
+        if trace is not None:
+            other._trace = Trace(trace)
         if scoring is not None:
             other.scoring = scoring_of(scoring)
         other.cache_hook = CacheHook(None)
