@@ -16,8 +16,11 @@ from ..errors import HybridLMError
 
 COMMANDS = {
     "bench": "measure speed beside lm_eval's HFLM, transformers and vLLM",
+    "compare": "run several strategies on the same documents, with intervals",
     "demo": "compare the strategies on the embedded pair, through lm_eval",
     "eval": "lm_eval itself, for environments that read no .pth files",
+    "sweep": "run a strategy over a grid of its options, with intervals",
+    "report": "write one page on a run: accuracy against cost, samples by token",
     "strategies": "list the installed strategies",
 }
 
@@ -33,6 +36,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         if argv[:1] == [name]:
             _module(name).add_arguments(command)
     arguments = parser.parse_args(argv)
+    arguments.argv = argv
     try:
         code: int = _module(arguments.command).run(arguments)
     except HybridLMError as error:

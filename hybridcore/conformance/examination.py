@@ -15,17 +15,23 @@ from .suite import CHECKS
 
 
 def check_strategy(
-    strategy: Any, only: Iterable[str] | None = None, checks: Sequence[Check] = CHECKS
+    strategy: Any,
+    only: Iterable[str] | None = None,
+    *,
+    in_process: bool = False,
+    checks: Sequence[Check] = CHECKS,
 ) -> Results:
     """Examine a strategy; print what comes back to see it as a table.
 
     :param strategy: a name as in ``model_args`` (``"foo"``,
         ``"foo:threshold=0.3"``), a class, or an instance.
     :param only: ids or families to run; all of them by default.
+    :param in_process: run lm_eval in this process, not in one of its own: quicker
+        where many strategies are examined.
     :raises StrategyNotFound: nothing installed has that name.
     :raises ArgumentError: ``only`` or ``conformance_xfail`` names no check.
     """
-    examination = Examination(Subject(strategy), checks)
+    examination = Examination(Subject(strategy, in_process), checks)
     wanted = checks_named(checks, only)
     examination.start(wanted)
     try:
@@ -50,7 +56,8 @@ def checks_named(checks: Sequence[Check], only: Iterable[str] | None) -> list[Ch
 class Examination:
     """The checks of one strategy, each run once, when it is asked for.
 
-    :raises ArgumentError: ``conformance_xfail`` names a check that does not exist.
+    :raises ArgumentError: ``conformance_xfail`` names a check that does not exist, or
+        the strategy refuses the options that it was named with.
     """
 
     def __init__(self, subject: Subject, checks: Sequence[Check] = CHECKS) -> None:
@@ -60,6 +67,8 @@ class Examination:
         try:
             self._xfail = dict(subject.xfail)
             self._broken = False
+            if subject.options:
+                subject.instance()
         except StrategyBroken:  # the first check says what is wrong with it
             self._xfail = {}
             self._broken = True
@@ -99,16 +108,20 @@ class Examination:
         return self._judged(check, failure, time.perf_counter() - start)
 
     def _failed_before(self, check: Check) -> list[str]:
-        """Ids of failed contract checks that stand before it.
+        """Ids of failed checks that it builds on.
 
-        Those of the first family are independent of each other.
+        These are the contracts before it; those of the first family do not build on
+        each other, unless they say so.
         """
         first = self._checks[0].family
         return [
             other.id
             for other in self._checks[: self._checks.index(check)]
-            if other.contract
-            and not (other.family == check.family == first)
+            if (
+                other.id in check.needs
+                if other.family == check.family == first
+                else other.contract
+            )
             and self.result(other).outcome == "failed"
         ]
 

@@ -1,0 +1,178 @@
+"""What the commands on experiments share: arguments, and how one is run."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import shlex
+from collections.abc import Callable, Iterable
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from lm_eval.utils import simple_parse_args_string
+
+from ..errors import ArgumentError
+from .choice import Choice
+from .environment import asked_once
+from .evaluation import Evaluator
+from .experiment import DEMO, DEMO_TASKS, Experiment, Kind
+from .experiment_file import read_experiment
+from .local import Local
+from .plain_json import plain
+from .progress import ExperimentProgress
+from .quiet import without_bars
+from .run import Outcome, Run
+from .run_directory import RunDirectory
+from .table import print_tables
+
+_PAIR = ("slm", "llm", "device", "dtype", "batch_size", "scoring")
+
+
+def add_pair(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments that say which models run, and how."""
+    group = parser.add_argument_group("the pair")
+    group.add_argument("--slm", help="small model: hub id or folder [demo-slm]")
+    group.add_argument("--llm", help="large model: hub id or folder [demo-llm]")
+    group.add_argument("--device", help="[cuda, where there is none cpu]")
+    group.add_argument("--dtype", help="[float16, on a CPU float32]")
+    group.add_argument("--batch-size", "--batch_size", help="rows in flight [8]")
+    group.add_argument(
+        "--model-args",
+        "--model_args",
+        default="",
+        metavar="NAME=VALUE,...",
+        help="more model arguments, as lm_eval's --model_args",
+    )
+
+
+def pair_of(arguments: argparse.Namespace) -> dict[str, Any]:
+    """Return the model arguments that a command line names."""
+    given = {name: getattr(arguments, name, None) for name in _PAIR}
+    said = {name: value for name, value in given.items() if value is not None}
+    more = simple_parse_args_string(arguments.model_args)
+    return {**DEMO, "batch_size": 8, **more, **said}
+
+
+def add_tasks(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments that say what is asked."""
+    group = parser.add_argument_group("the tasks")
+    tasks = ",".join(DEMO_TASKS)
+    group.add_argument("--tasks", help=f"tasks of lm_eval, comma-separated [{tasks}]")
+    group.add_argument("--limit", type=_limit, help="documents of each task, or share")
+    group.add_argument("--num-fewshot", "--num_fewshot", type=int)
+    group.add_argument(
+        "--include-path", "--include_path", help="folder with more tasks"
+    )
+    group.add_argument("--gen-kwargs", "--gen_kwargs", default="", help="as lm_eval's")
+    group.add_argument(
+        "--apply-chat-template", "--apply_chat_template", action="store_true"
+    )
+    group.add_argument(
+        "--metric", default="", help="judge by this metric, or TASK=METRIC,... [first]"
+    )
+    group.add_argument(
+        "--scoring",
+        choices=("llm", "strategy"),
+        help="whose law scores multiple choice and perplexity [strategy]",
+    )
+    group.add_argument("--seed", type=int, default=Experiment.seed)
+
+
+def add_run(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments that say how an experiment is run and reported."""
+    group = parser.add_argument_group("the run")
+    group.add_argument(
+        "--config", help="an experiment.toml, in place of all that stands above"
+    )
+    group.add_argument(
+        "--output", type=Path, help="run directory; one that is there is taken up again"
+    )
+    group.add_argument(
+        "--random-points",
+        type=int,
+        default=Experiment.random_points,
+        help="random baselines for each task, at most [%(default)s]",
+    )
+    group.add_argument("--resamples", type=int, default=Experiment.resamples)
+    group.add_argument("--confidence", type=float, default=Experiment.confidence)
+    group.add_argument("--json", action="store_true", help="for programs")
+
+
+def task_settings(arguments: argparse.Namespace) -> dict[str, Any]:
+    """Return the fields of an :class:`Experiment` that say what is asked."""
+    metric = simple_parse_args_string(arguments.metric) if arguments.metric else {}
+    if "=" not in arguments.metric and arguments.metric:
+        metric = {"": arguments.metric}
+    tasks = arguments.tasks.split(",") if arguments.tasks else DEMO_TASKS
+    return {
+        "tasks": tuple(name.strip() for name in tasks if name.strip()),
+        "limit": arguments.limit,
+        "num_fewshot": arguments.num_fewshot,
+        "include_path": arguments.include_path,
+        "gen_kwargs": simple_parse_args_string(arguments.gen_kwargs),
+        "apply_chat_template": arguments.apply_chat_template,
+        "metric": metric,
+        "seed": arguments.seed,
+    }
+
+
+def experiment_of(
+    arguments: argparse.Namespace, kind: Kind, choices: Callable[[], Iterable[Choice]]
+) -> Experiment:
+    """Return the experiment of a file or of a command line, checked.
+
+    :param choices: makes the strategies; not called where a file says them.
+    """
+    if arguments.config is not None:
+        found = read_experiment(arguments.config)
+        if found.kind != kind:
+            raise ArgumentError(
+                f"config={arguments.config!r} is of kind {found.kind!r}: expected "
+                f"{kind!r}\nrun hybridlm {found.kind}"
+            )
+        return found
+    return Experiment(
+        kind=kind,
+        pair=pair_of(arguments),
+        strategies=tuple(choices()),
+        random_points=arguments.random_points,
+        resamples=arguments.resamples,
+        confidence=arguments.confidence,
+        **task_settings(arguments),
+    ).checked()
+
+
+def run_experiment(experiment: Experiment, arguments: argparse.Namespace) -> int:
+    """Run, print and return the exit code: 1 where a cell failed."""
+    logging.getLogger("lm_eval").setLevel(logging.ERROR)
+    path = arguments.output or _new_path(experiment.kind)
+    with without_bars(), asked_once(), ExperimentProgress() as progress:
+        evaluator = Evaluator(experiment)
+        command = shlex.join(["hybridlm", *arguments.argv])
+        directory = RunDirectory(path, experiment, command)
+        backend = Local(evaluator, directory, progress)
+        outcome = Run(experiment, directory, evaluator, backend, progress)()
+    _print(outcome, experiment, path, arguments.json)
+    return int(bool(outcome.failed))
+
+
+def _print(outcome: Outcome, experiment: Experiment, path: Path, as_json: bool) -> None:
+    if as_json:
+        said = {"run": str(path), **vars(outcome)}
+        print(json.dumps(plain(said), indent=2))
+        return
+    print_tables(outcome.rows, outcome.curves, experiment.confidence)
+    for label, error in outcome.failed.items():
+        print(f"{label} failed: {error}")
+    print(f"run directory: {path}")
+
+
+def _limit(text: str) -> float:
+    number = float(text)
+    return int(number) if number.is_integer() else number
+
+
+def _new_path(kind: str) -> Path:
+    return Path("runs") / f"{kind}-{datetime.now():%Y%m%d-%H%M%S}"

@@ -1,0 +1,185 @@
+"""One row for each cell and task: value, LLM share, differences, intervals."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from .aggregation import statistic_of
+from .experiment import Experiment
+from .intervals import Interval, Resampling, Statistic, difference, ratio
+from .measured import Measured
+from .plain_json import plain
+from .recovery import pgr
+from .tasks import TaskFacts
+
+COLUMNS = (
+    "cell",
+    "label",
+    "role",
+    "strategy",
+    "options",
+    "task",
+    "metric",
+    "higher_is_better",
+    "value",
+    "low",
+    "high",
+    "llm_share",
+    "share_low",
+    "share_high",
+    "difference",
+    "difference_low",
+    "difference_high",
+    "pgr",
+    "pgr_low",
+    "pgr_high",
+    "activated_params_per_token",
+    "documents",
+    "note",
+)
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A finished cell (as ``cell.json`` has it) on one task."""
+
+    cell: Mapping[str, Any]
+    measured: Measured
+    value: Statistic | None
+    share: Statistic | None
+
+
+class TaskSummary:
+    """Everything that was measured on one task.
+
+    :param cells: ``cell.json`` and the measurements of each finished cell.
+    """
+
+    def __init__(
+        self,
+        experiment: Experiment,
+        facts: TaskFacts,
+        cells: Sequence[tuple[Mapping[str, Any], Measured]],
+    ) -> None:
+        self._experiment = experiment
+        self.facts = facts
+        self.entries = [
+            Entry(cell, one, _value(facts, one), _share(one)) for cell, one in cells
+        ]
+        self.slm, self.llm = self._baseline("slm-only"), self._baseline("llm-only")
+
+    def rows(self) -> list[Row]:
+        """Return a row for each cell, in the order of the cells."""
+        return [self._row(entry) for entry in self.entries]
+
+    def lag(self, entry: Entry) -> Statistic | None:
+        """Return a cell's value less the LLM's, on the documents of both.
+
+        None where there is no LLM alone, or it answered other documents.
+        """
+        value = entry.value
+        if value is None or self.llm is None or self.llm.value is None:
+            return None
+        if entry.measured.documents != self.llm.measured.documents:
+            return None
+        return difference(value, self.llm.value)
+
+    def recovered(self, entry: Entry) -> Statistic | None:
+        """Return the PGR of a cell as a statistic; None where there is no gap."""
+        mine = self.lag(entry)
+        weak = None if self.slm is None else self.lag(self.slm)
+        if mine is None or weak is None:
+            return None
+        if weak(np.arange(len(entry.measured.documents))) == 0:
+            return None
+        return lambda indices: pgr(mine(indices), weak(indices))
+
+    def resampling(self, documents: int) -> Resampling:
+        """Return the resampling of all cells with as many documents."""
+        asked = self._experiment
+        return Resampling(documents, asked.resamples, asked.confidence, asked.seed)
+
+    def _row(self, entry: Entry) -> Row:
+        cell, one = entry.cell, entry.measured
+        return {
+            "cell": cell["id"],
+            "label": cell["label"],
+            "role": cell["role"],
+            "strategy": cell["strategy"],
+            "options": cell["options"],
+            "task": self.facts.name,
+            "metric": one.metric,
+            "higher_is_better": self.facts.higher_is_better,
+            "value": one.value,
+            **self._bounds("", entry, entry.value),
+            "llm_share": one.llm_share,
+            **self._bounds("share_", entry, entry.share),
+            **self._estimate("difference", entry, self.lag(entry)),
+            **self._estimate("pgr", entry, self.recovered(entry)),
+            "activated_params_per_token": one.counts.get("activated_params_per_token"),
+            "documents": len(one.documents),
+            "note": self._note(entry),
+        }
+
+    def _estimate(
+        self, name: str, entry: Entry, statistic: Statistic | None
+    ) -> dict[str, float | None]:
+        everything = np.arange(len(entry.measured.documents))
+        value = None if statistic is None else float(statistic(everything))
+        return {name: value, **self._bounds(f"{name}_", entry, statistic)}
+
+    def _bounds(
+        self, prefix: str, entry: Entry, statistic: Statistic | None
+    ) -> dict[str, float | None]:
+        found = Interval()
+        if statistic is not None:
+            found = self.resampling(len(entry.measured.documents)).interval(statistic)
+        return {f"{prefix}low": found.low, f"{prefix}high": found.high}
+
+    def _note(self, entry: Entry) -> str | None:
+        if len(entry.measured.documents) == 1:
+            return "one document: no interval"
+        if entry.value is None:
+            return "the metric cannot be had from its documents: no interval"
+        if self.llm is not None and self.lag(entry) is None:
+            return "other documents than llm-only: no difference"
+        return None
+
+    def _baseline(self, role: str) -> Entry | None:
+        return next((e for e in self.entries if e.cell["role"] == role), None)
+
+
+def as_csv(rows: Sequence[Row]) -> str:
+    """Return rows as ``summary.csv``; options are JSON, what is unknown is empty."""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, COLUMNS)
+    writer.writeheader()
+    for row in rows:
+        writer.writerow({**row, "options": json.dumps(plain(row["options"]))})
+    return text.getvalue()
+
+
+def _value(facts: TaskFacts, one: Measured) -> Statistic | None:
+    """Return the metric as a statistic, if it gives what lm_eval reported."""
+    if one.values is None or one.value is None:
+        return None
+    try:
+        statistic = statistic_of(facts.aggregate, one.values)
+        again = float(statistic(np.arange(len(one.values))))
+    except (TypeError, ValueError, KeyError, IndexError):
+        return None
+    return statistic if np.isclose(again, one.value, rtol=1e-9, atol=1e-12) else None
+
+
+def _share(one: Measured) -> Statistic | None:
+    if one.from_llm is None or one.tokens is None or not one.tokens.sum():
+        return None
+    return ratio(one.from_llm, one.tokens)
