@@ -14,19 +14,24 @@ SPECS := pyproject.toml constraints.txt requirements-dev.txt \
 PIP := $(RUN) -m pip install --quiet --disable-pip-version-check \
   --constraint constraints.txt
 
-.PHONY: demo test lint dist clean
+.PHONY: demo test lint docs dist clean
 .DELETE_ON_ERROR:
 
 demo: $(READY)
 	$(VENV)/bin/hybridlm demo
 
-test: lint
+test: lint docs
 	$(RUN) -m pytest
 
 lint: $(READY)
 	$(RUN) -m ruff check .
 	$(RUN) -m ruff format --check .
 	$(RUN) -m mypy
+
+# into site/; nothing is read from the network
+docs: $(READY)
+	NO_MKDOCS_2_WARNING=1 $(RUN) -m mkdocs build --strict --quiet \
+	  --config-file .ci/mkdocs.yml
 
 dist: $(READY)
 	rm -rf dist
@@ -48,4 +53,4 @@ $(READY): $(SPECS)
 	@touch $(READY)
 
 clean:
-	rm -rf $(VENV) dist build
+	rm -rf $(VENV) dist build site

@@ -41,6 +41,15 @@ def test_sample_inverts_the_cdf():
     assert drawn == [1, 1, 3, 3]
 
 
+@pytest.mark.parametrize("mass", [0.2, 1.0, 7.0])
+def test_sample_needs_no_normalised_law(mass):
+    law = torch.tensor([[0.25, 0.5, 0.25]]) * mass
+    drawn = [
+        laws.draw(law, [number]).item() for number in (0.0, 0.2, 0.3, 0.7, 0.8, 0.99)
+    ]
+    assert drawn == [0, 0, 1, 1, 2, 2]
+
+
 def test_sample_never_draws_a_token_without_mass():
     law = torch.tensor([[0.5, 0.5, 0.0, 0.0]]).expand(1000, 4)
     uniform = torch.linspace(0, 1, 1001, dtype=torch.float64)[:-1]

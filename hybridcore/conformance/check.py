@@ -75,6 +75,7 @@ class Check:
         run: raises :class:`Failure`, or whatever the strategy raised.
         applies: what the strategy must be like; all of them.
         contract: everything behind it relies on it, and is skipped if it fails.
+        needs: ids of checks of its own family without which it makes no sense.
         child: the process of the subject that it waits for, if any.
         since: suite version that introduced it.
     """
@@ -84,6 +85,7 @@ class Check:
     run: Run
     applies: tuple[Capability, ...] = ()
     contract: bool = False
+    needs: tuple[str, ...] = ()
     child: Child | None = None
     since: str = "1.0"
 
@@ -122,6 +124,7 @@ class Family:
         title: str,
         *applies: Capability,
         contract: bool = False,
+        needs: tuple[str, ...] = (),
         child: Child | None = None,
         since: str = "1.0",
     ) -> Callable[[Run], Run]:
@@ -129,8 +132,8 @@ class Family:
 
         def add(run: Run) -> Run:
             identity = f"{self.name}-{len(self.checks) + 1}"
-            made = Check(identity, title, run, applies, contract, child, since)
-            self.checks.append(made)
+            gates = (contract, needs, child, since)
+            self.checks.append(Check(identity, title, run, applies, *gates))
             return run
 
         return add

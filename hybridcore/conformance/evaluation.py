@@ -7,10 +7,12 @@ called is what lm_eval's command line calls, less its index of thousands of task
 from __future__ import annotations
 
 import functools
+import io
 import json
 import logging
 import re
 import tempfile
+from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -75,7 +77,9 @@ def _refusal(line: str) -> str:
 
 def examine_instance(strategy: Strategy) -> dict[str, Any]:
     """Evaluate an instance in this process; the pair is loaded once."""
-    return evaluated(_embedded_pair().with_strategy(strategy), strategy, {})
+    # progress bars would stand between the outcomes of checks
+    with redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO()):
+        return evaluated(_embedded_pair().with_strategy(strategy), strategy, {})
 
 
 def evaluated(

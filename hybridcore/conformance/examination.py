@@ -50,7 +50,8 @@ def checks_named(checks: Sequence[Check], only: Iterable[str] | None) -> list[Ch
 class Examination:
     """The checks of one strategy, each run once, when it is asked for.
 
-    :raises ArgumentError: ``conformance_xfail`` names a check that does not exist.
+    :raises ArgumentError: ``conformance_xfail`` names a check that does not exist, or
+        the strategy refuses the options that it was named with.
     """
 
     def __init__(self, subject: Subject, checks: Sequence[Check] = CHECKS) -> None:
@@ -60,6 +61,8 @@ class Examination:
         try:
             self._xfail = dict(subject.xfail)
             self._broken = False
+            if subject.options:
+                subject.instance()
         except StrategyBroken:  # the first check says what is wrong with it
             self._xfail = {}
             self._broken = True
@@ -99,16 +102,20 @@ class Examination:
         return self._judged(check, failure, time.perf_counter() - start)
 
     def _failed_before(self, check: Check) -> list[str]:
-        """Ids of failed contract checks that stand before it.
+        """Ids of failed checks that it builds on.
 
-        Those of the first family are independent of each other.
+        These are the contracts before it; those of the first family do not build on
+        each other, unless they say so.
         """
         first = self._checks[0].family
         return [
             other.id
             for other in self._checks[: self._checks.index(check)]
-            if other.contract
-            and not (other.family == check.family == first)
+            if (
+                other.id in check.needs
+                if other.family == check.family == first
+                else other.contract
+            )
             and self.result(other).outcome == "failed"
         ]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import random
 from collections.abc import Sequence
 
 import torch
@@ -47,6 +48,17 @@ def every_text(
     """Return all texts of ``length`` tokens, and the requests to score them."""
     texts = list(itertools.product(range(size), repeat=length))
     return texts, [ScoreRequest(context, text) for text in texts]
+
+
+def mixed_requests(size: int) -> list[ScoreRequest]:
+    """Return requests with contexts and continuations of one to six tokens."""
+    draw = random.Random(6)
+
+    def ids(count: int) -> tuple[int, ...]:
+        return tuple(draw.randrange(size) for _ in range(count))
+
+    lengths = ((1, 1), (2, 3), (1, 4), (5, 1), (3, 2), (4, 4), (2, 1), (6, 3), (1, 2))
+    return [ScoreRequest(ids(before), ids(after)) for before, after in lengths]
 
 
 def by_hand(table: Tensor, request: ScoreRequest) -> float:

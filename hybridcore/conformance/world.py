@@ -14,6 +14,8 @@ import torch
 
 from .check import Failure
 
+_ODD = 0x5EED_0DD5
+
 
 def random_state() -> dict[str, str]:
     """Return digests of the states of all global random number generators."""
@@ -48,16 +50,27 @@ def changed(before: dict[str, Any], after: dict[str, Any]) -> list[str]:
 
 
 class Untouched:
-    """``with Untouched("route_token"): ...`` fails where global state changed."""
+    """``with Untouched("route_token"): ...`` fails where global state changed.
+
+    The generators are seeded with an odd number meanwhile, so that seeding them with
+    a usual one is seen however often it was done before.
+    """
 
     def __init__(self, doing: str) -> None:
         self._doing = doing
 
     def __enter__(self) -> None:
+        self._generators = random.getstate(), torch.get_rng_state()
+        random.seed(_ODD)
+        # not torch.manual_seed, which would seed the GPUs, too
+        torch.default_generator.manual_seed(_ODD)
         self._before = world()
 
     def __exit__(self, kind: Any, *rest: Any) -> None:
-        if kind is None and (names := changed(self._before, world())):
+        names = changed(self._before, world())
+        random.setstate(self._generators[0])
+        torch.set_rng_state(self._generators[1])
+        if kind is None and names:
             raise Failure(
                 f"{self._doing} changes nothing global", f"it changed {names[0]}"
             )

@@ -37,10 +37,8 @@ class LlmMove:
         for row, (accepted, chosen) in zip(
             rows, self._judge(rows, self._read(rows)), strict=True
         ):
-            length = len(row.ids)
-            drafted, kept = self._commit(row, accepted, chosen)
-            judged.append((drafted, kept))
-            self._roll_back(row, length + kept)
+            judged.append(self._commit(row, accepted, chosen))
+            self._roll_back(row)
         tell_committed(self._dispatcher, rows, before, judged)
         for row in rows:
             row.continue_drafting()
@@ -118,11 +116,10 @@ class LlmMove:
             )
         return EmittedToken(chosen, True, row.signal)
 
-    def _roll_back(self, row: Row, length: int) -> None:
-        row.drafts = []
-        self._reader.keep(row, length)
+    def _roll_back(self, row: Row) -> None:
+        self._reader.keep(row)
         if self._drafter is not None:
-            self._drafter.keep(row, length)
+            self._drafter.keep(row)
 
 
 def _prefix(row: Row, drafts: int) -> Sequence[int]:

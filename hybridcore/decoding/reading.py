@@ -90,14 +90,11 @@ class Reader:
             self.check(laws.best.tolist())
             raise
 
-    def keep(self, row: Row, length: int) -> None:
-        """Forget what lies beyond ``length`` tokens, and always leave one to read."""
+    def keep(self, row: Row) -> None:
+        """Forget drafts that were not committed, and always leave one id to read."""
         slot = getattr(row, self._slot)
-        if slot is None:
-            return
-        length = min(length, len(row.ids) - 1)
-        if self.runner.length(slot) > length:
-            self.runner.rollback(slot, length)
+        if slot is not None and self.runner.length(slot) >= len(row.ids):
+            self.runner.rollback(slot, len(row.ids) - 1)
 
     def leave(self, row: Row) -> None:
         """Free the row's slot; what it holds may serve a later row."""

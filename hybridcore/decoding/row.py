@@ -78,11 +78,6 @@ class Row:
         drafts = self.drafts[max(0, start - len(self.ids)) :]
         return self.ids[start:] + [draft.token for draft in drafts]
 
-    @property
-    def length(self) -> int:
-        """How many ids prompt, answer and drafts are."""
-        return len(self.ids) + len(self.drafts)
-
     def commit(self, emitted: EmittedToken) -> bool:
         """Emit one token; return True where it ends the row."""
         self.ids.append(emitted.token)

@@ -84,9 +84,7 @@ class SlmMove:
             return None
         logits = self._reader.read(rows, [1] * len(rows))
         makers = [row.request.slm_law for row in rows]
-        lengths = [row.length for row in rows]
-        # rows may have grown when a law is first read
-        return PositionLaws(makers, lambda i: rows[i].sequence()[: lengths[i]], logits)
+        return PositionLaws(makers, lambda i: rows[i].sequence(), logits)
 
     def _step(self, rows: Sequence[Row], laws: PositionLaws | None) -> Step:
         pending = [row.pending for row in rows]

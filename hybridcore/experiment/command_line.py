@@ -11,15 +11,16 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+import torch
 from lm_eval.utils import simple_parse_args_string
 
 from ..errors import ArgumentError
+from .backend import Backend, Local
 from .choice import Choice
 from .environment import asked_once
 from .evaluation import Evaluator
 from .experiment import DEMO, DEMO_TASKS, Experiment, Kind
 from .experiment_file import read_experiment
-from .local import Local
 from .plain_json import plain
 from .progress import ExperimentProgress
 from .quiet import without_bars
@@ -98,6 +99,17 @@ def add_run(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--resamples", type=int, default=Experiment.resamples)
     group.add_argument("--confidence", type=float, default=Experiment.confidence)
     group.add_argument("--json", action="store_true", help="for programs")
+    group.add_argument(
+        "--backend",
+        choices=("local", "ray"),
+        default="local",
+        help="one process, or a Ray cluster [%(default)s]",
+    )
+    group.add_argument("--workers", type=int, default=2, help="of Ray [%(default)s]")
+    group.add_argument(
+        "--gpus-per-worker", type=float, help="of Ray [1, where there is one]"
+    )
+    group.add_argument("--ray-address", help="of a cluster [this machine]")
 
 
 def task_settings(arguments: argparse.Namespace) -> dict[str, Any]:
@@ -152,10 +164,24 @@ def run_experiment(experiment: Experiment, arguments: argparse.Namespace) -> int
         evaluator = Evaluator(experiment)
         command = shlex.join(["hybridlm", *arguments.argv])
         directory = RunDirectory(path, experiment, command)
-        backend = Local(evaluator, directory, progress)
-        outcome = Run(experiment, directory, evaluator, backend, progress)()
+        backend: Backend = Local(evaluator, directory, progress)
+        if arguments.backend == "ray":
+            backend = _ray(experiment, directory, arguments)
+        outcome = Run(experiment, directory, evaluator.tasks, backend, progress)()
     _print(outcome, experiment, path, arguments.json)
     return int(bool(outcome.failed))
+
+
+def _ray(
+    experiment: Experiment, directory: RunDirectory, arguments: argparse.Namespace
+) -> Backend:
+    from .ray_backend import RayBackend
+
+    gpus = arguments.gpus_per_worker
+    if gpus is None:
+        gpus = float(torch.cuda.is_available())
+    address = arguments.ray_address
+    return RayBackend(experiment, directory, arguments.workers, gpus, address)
 
 
 def _print(outcome: Outcome, experiment: Experiment, path: Path, as_json: bool) -> None:

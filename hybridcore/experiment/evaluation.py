@@ -45,8 +45,7 @@ class Evaluator:
             error = _said(failure)
             text = "".join(traceback.format_exception(failure))
             (folder / "traceback.txt").write_text(text, encoding="utf-8")
-        status = {"status": "failed" if error else "done", "error": error}
-        (folder / "cell.json").write_text(dumped(cell.as_dict() | status), "utf-8")
+        write_cell(cell, folder, error)
         return error
 
     def replaying(self) -> Replaying:
@@ -117,3 +116,9 @@ def _said(error: Exception) -> str:
     text = str(error).strip() or type(error).__name__
     ours = isinstance(error, HybridLMError)
     return text if ours else f"{type(error).__name__}: {text}"
+
+
+def write_cell(cell: Cell, folder: Path, error: str | None) -> None:
+    """Write ``cell.json``: what ran, and why it failed."""
+    status = {"status": "failed" if error else "done", "error": error}
+    (folder / "cell.json").write_text(dumped(cell.as_dict() | status), "utf-8")

@@ -3,8 +3,9 @@
 Every line has ``strategy``, ``options``, ``task``, ``doc_id``, ``repeat``, ``kind`` and
 ``tally``.
 Of ``kind="generation"`` are ``prompt_tokens``, ``finish``, ``text`` and ``tokens``: for
-each token its id, the model that chose it, the routing signal, whether it was a draft
-that was accepted, and the draft that it replaced. Of ``kind="scoring"`` are
+each token its id, the text that it adds ("" while a character is not complete), the
+model that chose it, the routing signal, whether it was a draft that was accepted, and
+the draft that it replaced, with its text. Of ``kind="scoring"`` are
 ``log_likelihood``, ``is_greedy`` and ``parts`` (the windows of a long text, else one):
 for each token whether the LLM's law scored it, and the routing signal.
 """
@@ -18,6 +19,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from ..decoding.request import Answer, EmittedToken
+from ..decoding.stopping import TextTail
 from ..errors import ArgumentError
 from ..scoring import Score
 from ..tally import Tally
@@ -71,7 +73,7 @@ def answer_line(answer: Answer, text: str) -> dict[str, Any]:
         "prompt_tokens": len(answer.request.prompt),
         "finish": answer.finish,
         "text": text,
-        "tokens": [_token(emitted) for emitted in answer.provenance],
+        "tokens": _tokens(answer),
         "tally": answer.tally.as_dict(),
     }
 
@@ -87,6 +89,19 @@ def score_line(scores: Sequence[Score], tally: Tally) -> dict[str, Any]:
         ],
         "tally": tally.as_dict(),
     }
+
+
+def _tokens(answer: Answer) -> list[dict[str, Any]]:
+    decode = answer.request.decode
+    tokens = [_token(emitted) for emitted in answer.provenance]
+    if decode is None:
+        return tokens
+    tail = TextTail(decode)
+    for i, token in enumerate(tokens):
+        token["text"] = tail.new_text(answer.tokens[: i + 1])
+        if token["rejected"] is not None:
+            token["rejected_text"] = decode([token["rejected"]])
+    return tokens
 
 
 def _token(emitted: EmittedToken) -> dict[str, Any]:

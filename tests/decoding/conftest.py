@@ -15,6 +15,8 @@ from hybridcore.dispatch import Dispatcher
 class TablePair:
     """Two random tables over ``size`` tokens; ``run`` answers prompts with them."""
 
+    runner = TableRunner
+
     def __init__(self, size=8, seed=0, spread=1.5):
         generator = torch.Generator().manual_seed(seed)
         self.size = size
@@ -23,8 +25,8 @@ class TablePair:
 
     def engine(self, strategy, batch=4, price=5, real=None):
         """An engine on new runners, which are kept."""
-        self.slm = TableRunner(self.q, batch)
-        self.llm = TableRunner(self.p, batch, parameters=price)
+        self.slm = self.runner(self.q, batch)
+        self.llm = self.runner(self.p, batch, parameters=price)
         vocabulary = SharedVocabulary(self.size, real or self.size)
         return Engine(self.slm, self.llm, Dispatcher(strategy), vocabulary, batch)
 

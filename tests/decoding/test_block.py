@@ -2,8 +2,11 @@
 
 import pytest
 import torch
+from transformers import LogitsProcessorList
+from transformers.generation.logits_process import RepetitionPenaltyLogitsProcessor
 
 from hybridcore import Block, Draft, Route, Strategy, hookimpl, laws
+from hybridcore.decoding.generation_law import ProcessedLaw
 from hybridcore.decoding.step_law import WarpLaw
 
 PROMPTS = [[1], [2, 3], [0, 5, 1, 1], [7], [4, 4], [6, 2, 0], [3]]
@@ -43,7 +46,7 @@ class WatchingDrafts(Watching):
     def draft(self, step):
         last = torch.tensor([step.tokens(i)[-1] for i in range(len(step))])
         tokens = (last[:, None] + torch.arange(1, 4)) % 8
-        law = None if self.points else torch.full((len(step), 3, 8), 1 / 8)
+        law = None if self.points else drafting_law(tokens)
         return Draft(tokens, torch.minimum(last % 4, step.budget), law)
 
 
@@ -53,8 +56,13 @@ class WithoutSlm(WatchingDrafts):
     requires = frozenset()
 
 
-def one_hot(token):
-    return torch.nn.functional.one_hot(torch.tensor(token), 8).float()
+def one_hot(tokens):
+    return torch.nn.functional.one_hot(torch.as_tensor(tokens), 8).float()
+
+
+def drafting_law(tokens):
+    """Half on the token, half on all: another law for each."""
+    return 0.5 * one_hot(tokens) + 0.5 / 8
 
 
 def rows():
@@ -115,7 +123,7 @@ def test_the_slms_side_of_tokens_of_a_hook(pair, law, points):
     for block, i, drafted, before in rows():
         asked, length = bool(block.asked[i]), len(drafted)
         for k, token in enumerate(drafted):
-            expected = one_hot(token) if points else torch.full((8,), 1 / 8)
+            expected = one_hot(token) if points else drafting_law(token)
             assert torch.equal(block.q[i, k], expected)
         numbers = ~block.q_logits[i].isnan().any(-1)
         # several tokens in one go stand on one read: that of the first
@@ -164,3 +172,26 @@ def test_rejections_follow_the_uniform_numbers(pair):
                 break
             accepted += 1
         assert int(verdict.accepted[i]) == accepted
+
+
+PENALTY = ProcessedLaw(
+    LogitsProcessorList([RepetitionPenaltyLogitsProcessor(1.8)]), do_sample=True
+)
+
+
+@pytest.mark.parametrize("strategy", [Watching(), WatchingDrafts()])
+def test_laws_that_read_what_stands_before_them(pair, strategy):
+    run(pair, strategy, PENALTY)
+    asked = 0
+    for block, committed in BLOCKS:
+        for i, ids in enumerate(committed):
+            drafted = block.drafted[i, : block.length[i]].tolist()
+            for k in range(len(drafted) + 1):
+                before = [*ids, *drafted[:k]]
+                own = PENALTY(lambda _, b=before: b, pair.p[before[-1]][None])
+                torch.testing.assert_close(block.p[i, k], own[0])
+            if block.asked[i]:
+                asked += bool(drafted)
+                own = PENALTY(lambda _, b=before: b, pair.q[before[-1]][None])
+                torch.testing.assert_close(block.q[i, len(drafted)], own[0])
+    assert asked > 1

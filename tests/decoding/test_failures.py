@@ -147,18 +147,22 @@ def test_a_failing_model_frees_the_slots(pair, monkeypatch, role, call):
     assert [a.tokens for a in again] == [a.tokens for a in expected]
 
 
-def test_schedules_do_not_depend_on_the_run_before(pair):
-    """Rows that waited when a run was given up do not shorten others' waits."""
-    strategy = Uncertainty(threshold=0.75)
-    engine = pair.engine(strategy, price=6)
-    counts = []
-    for stop in (0, 1, 2, 3, 4, 5):
-        run = engine.run(pair.requests(PROMPTS))
-        before = pair.slm.forwards, pair.llm.forwards
-        list(run)
-        after = pair.slm.forwards, pair.llm.forwards
-        counts.append((after[0] - before[0], after[1] - before[1]))
-        abandoned = engine.run(pair.requests(PROMPTS, [1 + stop] + [9] * 7))
-        next(abandoned)
-        abandoned.close()
-    assert len(set(counts)) == 1
+@pytest.mark.parametrize(
+    ("route", "message"),
+    [
+        (lambda step: Route(step.pending + 3), "route_token: verdict: expected KEEP"),
+        (
+            lambda step: Route(step.pending * 0, step.pending * torch.nan),
+            "route_token: signal: expected numbers, got nan",
+        ),
+    ],
+)
+def test_bad_routes_are_refused_while_decoding(pair, route, message):
+    class Bad(Strategy):
+        @hookimpl
+        def route_token(self, step):
+            return route(step)
+
+    with pytest.raises(HookError) as error:
+        pair.run(Bad(), [[1], [2]])
+    assert message in str(error.value)

@@ -7,7 +7,7 @@ from hybridlm_strategy_entropy import Entropy
 from hybridlm_strategy_speculative import Speculative
 from hybridlm_strategy_uncertainty import Uncertainty
 
-from hybridcore import Draft, Route, Strategy, hookimpl, laws
+from hybridcore import Draft, Route, Strategy, Verdict, hookimpl, laws
 from hybridcore.decoding.step_law import WarpLaw
 
 PROMPTS = [[1], [2, 3], [0, 5, 1, 1], [7], [4, 4], [6, 2, 0]]
@@ -106,6 +106,30 @@ def test_the_signal_of_an_empty_draft_is_on_the_token_of_the_llm(pair, strategy)
             if place % 2 == 0 and not held_last:
                 assert emitted.from_llm
                 assert emitted.signal == place
+
+
+class SometimesSignals(Strategy):
+    """Asks at every third position and has a signal there alone."""
+
+    @hookimpl
+    def route_token(self, step):
+        places = torch.tensor([len(step.tokens(i)) for i in range(len(step))])
+        asks = places % 3 == 0
+        signal = places.float() if asks.any() else None
+        return Route(asks.long() * Route.ASK, signal)
+
+    @hookimpl
+    def verify(self, block):
+        law = laws.at(block.p, torch.zeros_like(block.length))
+        return Verdict(torch.zeros_like(block.length), law)
+
+
+def test_a_signal_that_came_to_nothing_is_forgotten(pair):
+    (answer,) = pair.run(SometimesSignals(), [[1]], 12, batch=1)
+    found = {e.signal for e in answer.provenance}
+    assert found == {None, *(float(place) for place in range(3, 12, 3))}
+    for place, emitted in enumerate(answer.provenance, start=1):
+        assert emitted.signal in (None, float(place))
 
 
 @pytest.mark.parametrize("temperature", [0.0, 1.0])

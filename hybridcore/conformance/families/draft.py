@@ -87,7 +87,9 @@ def rows_alone(subject: Subject) -> None:
                     raise Failure(f"the draft {alone}", f"{said} {when}", str(row))
 
 
-@DRAFT.check("keeps to the budget, and to texts of a single token", DRAFTS)
+@DRAFT.check(
+    "keeps to the budget, and to texts of a single token", DRAFTS, contract=True
+)
 def within_budget(subject: Subject) -> None:
     dispatcher = subject.dispatcher()
     for budget in (1, 2, 3):

@@ -24,6 +24,7 @@ HEAVY = frozenset(
     | {"scipy", "sklearn", "tensorflow", "jax", "vllm", "matplotlib"}
 )
 CPU_SECONDS = 0.2
+MADE = ("LOAD-7",)  # an instance without options
 
 
 @LOAD.check(
@@ -130,7 +131,7 @@ def options(subject: Subject) -> None:
         raise Failure("OptionError for an unknown option", f"{unknown}=1 was taken")
 
 
-@LOAD.check("options given as text become typed values", contract=True)
+@LOAD.check("options given as text become typed values", contract=True, needs=MADE)
 def text_options(subject: Subject) -> None:
     defaults = subject.cls().options()
     for name, default in defaults.items():
@@ -152,7 +153,9 @@ def text_options(subject: Subject) -> None:
         )
 
 
-@LOAD.check("instances are independent, and nothing global changes", contract=True)
+@LOAD.check(
+    "instances are independent, and nothing global changes", contract=True, needs=MADE
+)
 def independent(subject: Subject) -> None:
     with Untouched("making an instance"):
         one, two = subject.cls(), subject.cls()
@@ -176,14 +179,18 @@ def independent(subject: Subject) -> None:
         )
 
 
-@LOAD.check("can be copied, pickled and rebuilt from its repr", contract=True)
+@LOAD.check(
+    "can be copied, pickled and rebuilt from its repr", contract=True, needs=MADE
+)
 def copies(subject: Subject) -> None:
     strategy = subject.instance()
     cls = type(strategy)
     made = {"copy.deepcopy": lambda: copy.deepcopy(strategy)}
     if _importable(cls):
         made["pickle"] = lambda: pickle.loads(pickle.dumps(strategy))
-    made["eval of its repr"] = lambda: eval(repr(strategy), {cls.__name__: cls})
+    # a class in a function calls itself by its full name, which is no expression
+    text = repr(strategy).replace(cls.__qualname__, cls.__name__)
+    made["eval of its repr"] = lambda: eval(text, {cls.__name__: cls})
     for way, make in made.items():
         try:
             other = make()

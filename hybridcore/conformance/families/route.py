@@ -11,7 +11,14 @@ from torch import Tensor
 from ...dispatch import Dispatcher
 from ...errors import HookError
 from ...exchange import Route
-from ..capabilities import DIALLED, DRAFTS, READS_SLM, ROUTES, TRUSTS
+from ..capabilities import (
+    DIALLED,
+    DRAFTS,
+    READS_SLM,
+    ROUTES,
+    TRUSTS,
+    induces_a_law,
+)
 from ..check import Capability, Failure, Family
 from ..dial import dial, ends, grid
 from ..pair import TablePair
@@ -152,7 +159,7 @@ def monotone(subject: Subject) -> None:
 
 
 @ROUTE.check(
-    "at one end of its dial the SLM answers alone, at the other the LLM",
+    "at one end of its dial the SLM answers and scores alone, at the other the LLM",
     *(ROUTES, DIALLED, TRUSTS, SAMPLES_ITSELF),
 )
 def ends_of_the_dial(subject: Subject) -> None:
@@ -177,6 +184,8 @@ def ends_of_the_dial(subject: Subject) -> None:
     for value, said in found.items():
         asks = said == {Route.ASK}
         _text_of_one_model(subject, name, value, asks)
+        if induces_a_law(subject):
+            _scores_of_one_model(subject, name, value, asks)
 
 
 @ROUTE.check("adding a constant to all logits changes nothing", ROUTES, READS_SLM)
@@ -209,6 +218,23 @@ def _text_of_one_model(subject: Subject, name: str, value: float, asks: bool) ->
             )
     if not asks and pair.llm.forwards:
         raise Failure(f"no LLM forward at {name}={value}", f"{pair.llm.forwards}")
+
+
+def _scores_of_one_model(subject: Subject, name: str, value: float, asks: bool) -> None:
+    from ..table_scores import by_hand, mixed_requests, table_scores
+
+    pair = TablePair.random(8, seed=8)
+    table, model = (pair.p, "LLM") if asks else (pair.q, "SLM")
+    requests = mixed_requests(8)
+    found = table_scores(subject.dispatcher(**{name: value}), pair, requests)
+    for request, score in zip(requests, found, strict=True):
+        expected = by_hand(table, request)
+        if abs(score.log_likelihood - expected) > 1e-4:
+            raise Failure(
+                f"the {model}'s score {expected:.6f} at {name}={value}",
+                f"{score.log_likelihood:.6f}",
+                f"{request}",
+            )
 
 
 def _refuses_nan(dispatcher: Dispatcher, rows: Rows) -> None:

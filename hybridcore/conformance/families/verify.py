@@ -63,7 +63,7 @@ def well_formed(subject: Subject) -> None:
             _check_next_law(verdict.next_law, block.p[:, 0].shape, described(block))
 
 
-@VERIFY.check("every round makes progress, and rows end", HOLDS)
+@VERIFY.check("every round makes progress, and rows end", HOLDS, contract=True)
 def progress(subject: Subject) -> None:
     dispatcher = subject.dispatcher()
     for block in blocks(subject):

@@ -42,6 +42,17 @@ def test_answers_come_from_the_cache(loaded: HybridLM, database: str) -> None:
     assert second.counts().tasks["t"].requests == 1
 
 
+def test_another_strategy_does_not_write_there(loaded: HybridLM, database: str) -> None:
+    first = loaded.with_strategy("entropy")
+    caching = CachingLM(first, database)
+    caching.generate_until(REQUESTS[:1])
+    before = set(caching.dbdict)
+    first.with_strategy("slm-only").generate_until(REQUESTS[1:])
+    assert set(caching.dbdict) == before
+    first.generate_until(REQUESTS[1:])
+    assert len(caching.dbdict) == len(before) + 1
+
+
 @pytest.mark.parametrize(
     ("arguments", "what"),
     [

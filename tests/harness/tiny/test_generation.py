@@ -4,22 +4,26 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import torch
 from lm_eval.models.huggingface import HFLM
+from transformers import LlamaForCausalLM
 
+from hybridcore import Route, Step, Strategy, hookimpl
 from hybridcore.errors import RequestError
-from hybridcore.harness.generation import prompt_of, text_of
+from hybridcore.harness.generation import eos_ids, prompt_of, text_of
 from hybridcore.harness.hybrid_lm import HybridLM
 
-from .conftest import WINDOW, generation
+from .conftest import WINDOW, byte_tokenizer, generation, save
 
 REQUESTS = [
     generation("hello world", max_gen_toks=20, until=["\n"]),
     generation("one two", doc=1, max_gen_toks=30, until=["4", "u"]),
-    generation("x" * 200, doc=2, max_gen_toks=10),
+    generation("".join(map(str, range(80))), doc=2, max_gen_toks=10),
     generation("Q: what? " * 3, doc=3, max_gen_toks=40, until="C"),
     generation("naïve café — 中文", doc=4, max_new_tokens=12),
     generation("hello world", doc=5, max_gen_toks=5, repetition_penalty=1.5),
@@ -159,11 +163,55 @@ def test_odd_prompts_warn_once_and_are_counted(
 
 
 def test_prompts_are_read_as_hflm_reads_them(loaded: HybridLM) -> None:
-    prompt = prompt_of(loaded, "a" * 200, {"max_gen_toks": 16, "until": "stop"})
-    ids = loaded.tok_encode("a" * 200)
+    text = "".join(map(str, range(80)))
+    prompt = prompt_of(loaded, text, {"max_gen_toks": 16, "until": "stop"})
+    ids = loaded.tok_encode(text)
     assert list(prompt.tokens) == ids[-(WINDOW - 16) :]
     assert prompt.until == ("stop", "</s>")
     assert prompt.max_new_tokens == 16
+
+
+def test_what_ends_an_answer() -> None:
+    """The model's ids or the request's, and always the tokenizer's."""
+    model = SimpleNamespace(generation_config=SimpleNamespace(eos_token_id=[5, 6]))
+    tokenizer = SimpleNamespace(eos_token_id=1)
+    assert eos_ids(model, tokenizer, {}) == {1, 5, 6}
+    assert eos_ids(model, tokenizer, {"eos_token_id": 9}) == {1, 9}
+    model.generation_config.eos_token_id = None
+    assert eos_ids(model, tokenizer, {}) == {1}
+
+
+def test_the_small_model_keeps_its_own_generation_config(
+    make: Callable[..., HybridLM], pair: dict[str, str], tmp_path: Path
+) -> None:
+    model = LlamaForCausalLM.from_pretrained(pair["slm"])
+    model.generation_config.repetition_penalty = 2.5
+    slm = save(tmp_path, model, byte_tokenizer())
+    request = [generation("hello hello", max_gen_toks=12, until=["zzz"])]
+    plain = make(strategy="slm-only").generate_until(request)
+    hflm = HFLM(slm, device="cpu", dtype="float32")
+    theirs = hflm.generate_until(request, disable_tqdm=True)
+    assert make(slm=slm, strategy="slm-only").generate_until(request) == theirs != plain
+
+
+def test_a_failed_call_leaves_nothing_behind(
+    loaded: HybridLM, expected: list[str]
+) -> None:
+    class Fails(Strategy):
+        """Breaks in the middle of an answer."""
+
+        @hookimpl
+        def route_token(self, step: Step) -> Route:
+            if len(step.tokens(0)) > 20:
+                raise RuntimeError("planted")
+            return Route.ask_above(torch.ones(len(step.pending)), 0.5)
+
+    broken = loaded.with_strategy(Fails())
+    with pytest.raises(Exception, match="planted"):
+        broken.generate_until(REQUESTS, disable_tqdm=True)
+    assert not loaded.pair.runners(), "their caches may be half written"
+    lm = loaded.with_strategy("speculative")
+    assert lm.generate_until(REQUESTS, disable_tqdm=True) == expected
 
 
 def test_max_length_counts_the_prompt(loaded: HybridLM) -> None:

@@ -42,6 +42,7 @@ def test_tasks_are_counted_apart(loaded: HybridLM) -> None:
     total = lm.get_model_info()["hybrid"]["total"]
     assert total["tokens_out"] == sum(t.tokens_out for t in tasks.values())
     assert total["wall_s"] == pytest.approx(total["generation_s"] + total["scoring_s"])
+    assert total["tokens_per_s"] == total["tokens_out"] / total["generation_s"]
 
 
 def test_info_names_models_and_runners(loaded: HybridLM, pair: dict[str, str]) -> None:
