@@ -6,7 +6,9 @@ import argparse
 import json
 import logging
 import shlex
+import sys
 from collections.abc import Callable, Iterable
+from contextlib import ExitStack, redirect_stdout
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -160,7 +162,12 @@ def run_experiment(experiment: Experiment, arguments: argparse.Namespace) -> int
     """Run, print and return the exit code: 1 where a cell failed."""
     logging.getLogger("lm_eval").setLevel(logging.ERROR)
     path = arguments.output or _new_path(experiment.kind)
-    with without_bars(), asked_once(), ExperimentProgress() as progress:
+    with ExitStack() as stack:
+        # what others print must not stand in the report
+        stack.enter_context(redirect_stdout(sys.stderr))
+        stack.enter_context(without_bars())
+        stack.enter_context(asked_once())
+        progress = stack.enter_context(ExperimentProgress())
         evaluator = Evaluator(experiment)
         command = shlex.join(["hybridlm", *arguments.argv])
         directory = RunDirectory(path, experiment, command)

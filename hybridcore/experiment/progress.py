@@ -78,7 +78,8 @@ class ExperimentProgress:
         return run(requests, **more)
 
     def _answered(self, lm: Any) -> None:
-        self._bars.update(self._inner, advance=1, note=self._note(lm))
+        self._bars.advance(self._inner)
+        self._bars.update(self._inner, note=self._note(lm))
 
     def _note(self, lm: Any) -> str:
         bar = self._bars.tasks[1]

@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import tempfile
 from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -33,17 +34,20 @@ class Worker:
     def __init__(self, experiment: Experiment, threads: int) -> None:
         logging.getLogger("lm_eval").setLevel(logging.ERROR)
         torch.set_num_threads(threads)
+        self._stack = ExitStack()
+        self._stack.enter_context(without_bars())
+        self._stack.enter_context(asked_once())
         self._evaluator = Evaluator(experiment)
 
     def run(self, cell: Cell) -> tuple[str | None, Files]:
         """Run a cell; return why it failed, and its files."""
-        with tempfile.TemporaryDirectory() as name, without_bars(), asked_once():
+        with tempfile.TemporaryDirectory() as name:
             error = self._evaluator.run(cell, Path(name), ExperimentProgress())
             return error, packed(Path(name))
 
     def thresholds(self, choice: Choice, llm_only: Files) -> list[float]:
         """Choose thresholds; ``llm_only`` are the files of the LLM's cell."""
-        with tempfile.TemporaryDirectory() as name, without_bars():
+        with tempfile.TemporaryDirectory() as name:
             unpack(llm_only, Path(name))
             return self._evaluator.replaying().thresholds(choice, Path(name))
 
@@ -79,7 +83,7 @@ class RayBackend:
         running: dict[Any, tuple[Cell, Any]] = {}
         while queue or running:
             while queue and free:
-                worker, cell = free.pop(), queue.pop(0)
+                worker, cell = free.pop(0), queue.pop(0)
                 running[worker.run.remote(cell)] = cell, worker
             (ready,), _ = self._ray.wait(list(running), num_returns=1)
             cell, worker = running.pop(ready)

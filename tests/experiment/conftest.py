@@ -16,6 +16,8 @@ from hybridcore.experiment.evaluation import Evaluator
 
 # keys whose values are of the clock, the place or the random name of a run
 PASSING = ("date", "wall_s", "generation_s", "scoring_s", "tokens_per_s", "git_hash")
+PASSING += ("pretty_env_info", "transformers_version", "lm_eval_version")
+PASSING += ("upper_git_hash",)
 
 
 @pytest.fixture(autouse=True)
