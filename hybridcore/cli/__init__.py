@@ -18,6 +18,7 @@ COMMANDS = {
     "bench": "measure speed beside lm_eval's HFLM, transformers and vLLM",
     "compare": "run several strategies on the same documents, with intervals",
     "demo": "compare the strategies on the embedded pair, through lm_eval",
+    "generate": "answer a prompt, each token in the colour of its model",
     "eval": "lm_eval itself, for environments that read no .pth files",
     "sweep": "run a strategy over a grid of its options, with intervals",
     "strategies": "list the installed strategies",
