@@ -66,7 +66,8 @@ def test_every_answer_is_hflms(tasks, record_property):
         f"log-likelihoods of real documents, speculative: {worst:.1e} from HFLM at "
         f"batch 8; HFLM's own between batch 1 and 8: {spread:.1e}",
     )
-    assert worst < 1e-3
+    # a sum over a whole text may be no nearer than HFLM is to itself
+    assert worst < max(1e-3, spread)
 
 
 def _answers(rows):
@@ -85,4 +86,4 @@ def _answers(rows):
 def _apart(a, b):
     if a[0] is None:
         return 0.0
-    return abs(a[0] - b[0]) / max(1.0, abs(b[0]) / 100)
+    return abs(a[0] - b[0])

@@ -21,6 +21,7 @@ COMMANDS = {
     "generate": "answer a prompt, each token in the colour of its model",
     "eval": "lm_eval itself, for environments that read no .pth files",
     "sweep": "run a strategy over a grid of its options, with intervals",
+    "report": "write one page on a run: accuracy against cost, samples by token",
     "strategies": "list the installed strategies",
 }
 
