@@ -1,34 +1,18 @@
-"""What the commands on experiments share: arguments, and how one is run."""
+"""The arguments that the commands on experiments share."""
 
 from __future__ import annotations
 
 import argparse
-import json
-import logging
-import shlex
-import sys
 from collections.abc import Callable, Iterable
-from contextlib import ExitStack, redirect_stdout
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-import torch
 from lm_eval.utils import simple_parse_args_string
 
 from ..errors import ArgumentError
-from .backend import Backend, Local
 from .choice import Choice
-from .environment import asked_once
-from .evaluation import Evaluator
 from .experiment import DEMO, DEMO_TASKS, Experiment, Kind
 from .experiment_file import read_experiment
-from .plain_json import plain
-from .progress import ExperimentProgress
-from .quiet import without_bars
-from .run import Outcome, Run
-from .run_directory import RunDirectory
-from .table import print_tables
 
 _PAIR = ("slm", "llm", "device", "dtype", "batch_size", "scoring")
 
@@ -102,6 +86,12 @@ def add_run(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--confidence", type=float, default=Experiment.confidence)
     group.add_argument("--json", action="store_true", help="for programs")
     group.add_argument(
+        "--report",
+        action=argparse.BooleanOptionalAction,
+        default=True,
+        help="write the page of hybridlm report beside it",
+    )
+    group.add_argument(
         "--backend",
         choices=("local", "ray"),
         default="local",
@@ -158,54 +148,6 @@ def experiment_of(
     ).checked()
 
 
-def run_experiment(experiment: Experiment, arguments: argparse.Namespace) -> int:
-    """Run, print and return the exit code: 1 where a cell failed."""
-    logging.getLogger("lm_eval").setLevel(logging.ERROR)
-    path = arguments.output or _new_path(experiment.kind)
-    with ExitStack() as stack:
-        # what others print must not stand in the report
-        stack.enter_context(redirect_stdout(sys.stderr))
-        stack.enter_context(without_bars())
-        stack.enter_context(asked_once())
-        progress = stack.enter_context(ExperimentProgress())
-        evaluator = Evaluator(experiment)
-        command = shlex.join(["hybridlm", *arguments.argv])
-        directory = RunDirectory(path, experiment, command)
-        backend: Backend = Local(evaluator, directory, progress)
-        if arguments.backend == "ray":
-            backend = _ray(experiment, directory, arguments)
-        outcome = Run(experiment, directory, evaluator.tasks, backend, progress)()
-    _print(outcome, experiment, path, arguments.json)
-    return int(bool(outcome.failed))
-
-
-def _ray(
-    experiment: Experiment, directory: RunDirectory, arguments: argparse.Namespace
-) -> Backend:
-    from .ray_backend import RayBackend
-
-    gpus = arguments.gpus_per_worker
-    if gpus is None:
-        gpus = float(torch.cuda.is_available())
-    address = arguments.ray_address
-    return RayBackend(experiment, directory, arguments.workers, gpus, address)
-
-
-def _print(outcome: Outcome, experiment: Experiment, path: Path, as_json: bool) -> None:
-    if as_json:
-        said = {"run": str(path), **vars(outcome)}
-        print(json.dumps(plain(said), indent=2))
-        return
-    print_tables(outcome.rows, outcome.curves, experiment.confidence)
-    for label, error in outcome.failed.items():
-        print(f"{label} failed: {error}")
-    print(f"run directory: {path}")
-
-
 def _limit(text: str) -> float:
     number = float(text)
     return int(number) if number.is_integer() else number
-
-
-def _new_path(kind: str) -> Path:
-    return Path("runs") / f"{kind}-{datetime.now():%Y%m%d-%H%M%S}"
