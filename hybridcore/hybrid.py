@@ -37,7 +37,7 @@ class Hybrid:
 
     :param slm: the small model: hub id, folder, ``demo-slm``, or loaded.
     :param llm: the large one.
-    :param strategy: a name, ``distribution:name``, or an instance.
+    :param strategy: a name, ``distribution:name``, or an instance [uncertainty].
     :raises HybridLMError: an argument, a model or the strategy cannot be used.
     """
 
@@ -45,7 +45,7 @@ class Hybrid:
         self,
         slm: Model | None = None,
         llm: Model | None = None,
-        strategy: str | Strategy = "uncertainty",
+        strategy: str | Strategy | None = None,
         **arguments: Any,
     ) -> None:
         self.lm = HybridLM(slm, llm, strategy, **arguments)
@@ -82,16 +82,8 @@ class Hybrid:
             Instance("generate_until", {}, (text, dict(asked)), i, ("hybrid", i, 1))
             for i, text in enumerate(shown)
         ]
-        if not requests:
-            return []
-        call = _Call(self.lm, requests, on_token)
-        try:
-            call.run(quiet=True)
-        except BaseException:
-            # as HybridLM: what was in flight may have left the caches half way
-            self.lm.pair.forget()
-            raise
-        return [self._completion(text, call.answers[i]) for i, text in enumerate(texts)]
+        found = answered(self.lm, requests, on_token)
+        return [self._completion(*pair) for pair in zip(texts, found, strict=True)]
 
     def score(
         self, pairs: Sequence[tuple[str, str]], scoring: Scoring = "strategy"
@@ -151,6 +143,25 @@ class Hybrid:
             ),
             counts=score.tally.as_dict(),
         )
+
+
+def answered(
+    lm: HybridLM, requests: Sequence[Any], on_token: OnToken | None = None
+) -> list[Answer]:
+    """Return the engine's answers to lm_eval's ``generate_until`` requests, in order.
+
+    :raises RequestError: a request cannot be answered, before any is.
+    """
+    if not requests:
+        return []
+    call = _Call(lm, requests, on_token)
+    try:
+        call.run(quiet=True)
+    except BaseException:
+        # as HybridLM: what was in flight may have left the caches half way
+        lm.pair.forget()
+        raise
+    return [call.answers[i] for i in range(len(requests))]
 
 
 class TokenReader:

@@ -216,7 +216,9 @@ def test_elsewhere_the_text_stands_alone(capsys) -> None:
 
 @pytest.fixture
 def command(base: Hybrid, monkeypatch, capsys):
-    def made(strategy, seed=None, batch_size=None, slm=None, llm=None, **options):
+    def made(strategy="uncertainty", **given):
+        loading = ("seed", "batch_size", "slm", "llm")
+        options = {name: v for name, v in given.items() if name not in loading}
         return base.with_strategy(strategy, **options)
 
     monkeypatch.setattr(generate, "Hybrid", made)

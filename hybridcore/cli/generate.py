@@ -30,7 +30,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add prompts, strategy and generation arguments."""
     parser.add_argument("prompts", nargs="+", help="- reads standard input")
     parser.add_argument(
-        "--strategy", default="uncertainty", metavar="NAME:OPTION=VALUE,..."
+        "--strategy",
+        metavar="NAME:OPTION=VALUE,...",
+        help="[uncertainty, or that of --model-args calibration=FILE]",
     )
     parser.add_argument("--max-new-tokens", type=int, default=256)
     parser.add_argument("--stop", action="append", default=[], help="may be repeated")
@@ -43,10 +45,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Answer each prompt and print it as it comes."""
-    (choice,) = choices(arguments.strategy)[:1]
-    pair = {"seed": arguments.seed, **pair_of(arguments)}
+    given: dict[str, Any] = {"seed": arguments.seed, **pair_of(arguments)}
+    if arguments.strategy is not None:
+        (choice,) = choices(arguments.strategy)[:1]
+        given |= {"strategy": choice.name, **choice.options}
     with without_bars():
-        hybrid = Hybrid(strategy=choice.name, **pair, **choice.options)
+        hybrid = Hybrid(**given)
         printer = Printer(Console(), quiet=arguments.json)
         answers = [
             _answer(hybrid, _prompt(text), arguments, printer)
