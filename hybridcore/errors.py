@@ -11,7 +11,8 @@
     │   ├── StrategyBroken             its import or construction failed
     │   └── HookError                  a hook returned what it must not
     ├── RequestError (ValueError)      a request no model could answer
-    └── CacheMismatch                  a response cache of another set-up, or damaged
+    ├── CacheMismatch                  a response cache of another set-up, or damaged
+    └── ReportError                    files that no report can be made from
 
 A message says the bad value, what was expected and, on a new line, what to do.
 """
@@ -68,6 +69,10 @@ class RequestError(HybridLMError, ValueError):
 
 class CacheMismatch(HybridLMError):
     """A response cache was written by another set-up, or cannot be read."""
+
+
+class ReportError(HybridLMError):
+    """Files that a report is asked for are missing, damaged or something else."""
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:

@@ -19,6 +19,8 @@ COMMANDS = {
     "compare": "run several strategies on the same documents, with intervals",
     "demo": "compare the strategies on the embedded pair, through lm_eval",
     "eval": "lm_eval itself, for environments that read no .pth files",
+    "sweep": "run a strategy over a grid of its options, with intervals",
+    "report": "write one page on a run: accuracy against cost, samples by token",
     "strategies": "list the installed strategies",
 }
 

@@ -6,7 +6,7 @@ import argparse
 import json
 import logging
 import shlex
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -119,7 +119,7 @@ def task_settings(arguments: argparse.Namespace) -> dict[str, Any]:
 
 
 def experiment_of(
-    arguments: argparse.Namespace, kind: Kind, choices: Callable[[], Sequence[Choice]]
+    arguments: argparse.Namespace, kind: Kind, choices: Callable[[], Iterable[Choice]]
 ) -> Experiment:
     """Return the experiment of a file or of a command line, checked.
 
@@ -160,10 +160,10 @@ def run_experiment(experiment: Experiment, arguments: argparse.Namespace) -> int
 
 def _print(outcome: Outcome, experiment: Experiment, path: Path, as_json: bool) -> None:
     if as_json:
-        said = {"run": str(path), "rows": outcome.rows, "failed": outcome.failed}
+        said = {"run": str(path), **vars(outcome)}
         print(json.dumps(plain(said), indent=2))
         return
-    print_tables(outcome.rows, experiment.confidence)
+    print_tables(outcome.rows, outcome.curves, experiment.confidence)
     for label, error in outcome.failed.items():
         print(f"{label} failed: {error}")
     print(f"run directory: {path}")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import traceback
 from pathlib import Path
 from typing import Any
@@ -14,24 +13,28 @@ from ..harness.hybrid_lm import HybridLM
 from .cell import Cell
 from .experiment import Experiment
 from .fresh import forget_texts
+from .oracle import Oracle
 from .plain_json import dumped, write_samples
 from .progress import ExperimentProgress
+from .replaying import Replaying, Used, without_unread
 from .tasks import task_facts, task_manager
-
-logger = logging.getLogger(__name__)
 
 # lm_eval's own standard errors; the intervals of a summary are made elsewhere
 _BOOTSTRAPS = 100
 
 
 class Evaluator:
-    """Evaluates cells of one experiment with models that are loaded once."""
+    """Evaluates cells of one experiment with models that are loaded once.
+
+    :raises HybridLMError: a task cannot be had.
+    """
 
     def __init__(self, experiment: Experiment) -> None:
         self._experiment = experiment
         self.manager = task_manager(experiment.tasks, experiment.include_path)
         self.tasks = task_facts(self.manager, experiment.tasks, experiment.metric)
         self._lm: HybridLM | None = None
+        self._replaying: Replaying | None = None
 
     def run(self, cell: Cell, folder: Path, progress: ExperimentProgress) -> str | None:
         """Fill the folder of a cell; return why it failed, None where it did not."""
@@ -46,16 +49,15 @@ class Evaluator:
         (folder / "cell.json").write_text(dumped(cell.as_dict() | status), "utf-8")
         return error
 
+    def replaying(self) -> Replaying:
+        """Return what scores without running the models, made when first needed."""
+        if self._replaying is None:
+            self._replaying = Replaying(self._model(), self._experiment, self.tasks)
+        return self._replaying
+
     def _evaluate(self, cell: Cell, folder: Path, progress: ExperimentProgress) -> None:
         asked = self._experiment
-        lm = self._model().with_strategy(
-            cell.strategy,
-            # a strategy without a known law can still generate
-            scoring=None if self._scores(cell) else "llm",
-            trace=str(folder / "trace.jsonl"),
-            **cell.options,
-        )
-        forget_texts(lm.pair)
+        lm = self._prepared(cell, folder)
         progress.watch(lm, cell.label)
         results = simple_evaluate(
             model=lm,
@@ -73,9 +75,25 @@ class Evaluator:
         )
         lm.recorder.close()
         assert results is not None
-        self._write(dict(results), cell, folder)
+        self._write(dict(results), cell, lm, folder)
 
-    def _write(self, results: dict[str, Any], cell: Cell, folder: Path) -> None:
+    def _prepared(self, cell: Cell, folder: Path) -> HybridLM:
+        scores = any(self.tasks[name].scores for name in cell.tasks or self.tasks)
+        lm = self._model().with_strategy(
+            Oracle() if cell.role == "oracle" else cell.strategy,
+            # a strategy without a known law can still generate
+            scoring=None if scores else "llm",
+            trace=str(folder / "trace.jsonl"),
+            **cell.options,
+        )
+        forget_texts(lm.pair)
+        if scores and lm.scores_with_slm:
+            lm.replay = self.replaying().of(cell, lm.strategy)
+        return lm
+
+    def _write(
+        self, results: dict[str, Any], cell: Cell, lm: HybridLM, folder: Path
+    ) -> None:
         for task, samples in results.pop("samples").items():
             write_samples(folder / f"samples_{task}.jsonl", samples)
         results["config"]["model_args"] = {
@@ -83,10 +101,9 @@ class Evaluator:
             "strategy": cell.strategy,
             **cell.options,
         }
+        if isinstance(lm.replay, Used) and lm.replay.knew:
+            without_unread(results["config"]["hybrid"], self.tasks)
         (folder / "results.json").write_text(dumped(results), encoding="utf-8")
-
-    def _scores(self, cell: Cell) -> bool:
-        return any(self.tasks[name].scores for name in cell.tasks or self.tasks)
 
     def _model(self) -> HybridLM:
         if self._lm is None:
@@ -98,6 +115,5 @@ class Evaluator:
 
 def _said(error: Exception) -> str:
     text = str(error).strip() or type(error).__name__
-    return (
-        text if isinstance(error, HybridLMError) else f"{type(error).__name__}: {text}"
-    )
+    ours = isinstance(error, HybridLMError)
+    return text if ours else f"{type(error).__name__}: {text}"

@@ -73,9 +73,15 @@ def test_rolling_scores_are_hflms(loaded: HybridLM, models: dict[str, HFLM]) -> 
     assert lm.counts().tasks["t"].scored_tokens == sum(map(len, TEXTS))
 
 
-def test_encoded_requests_of_no_task(loaded: HybridLM, models: dict[str, HFLM]) -> None:
+def test_encoded_requests_of_no_task(
+    loaded: HybridLM, models: dict[str, HFLM], monkeypatch: pytest.MonkeyPatch
+) -> None:
     encoded = [(("a", "b"), [5, 6], [7]), (None, [8], [9, 10])]
-    ours = loaded.with_strategy("slm-only")._loglikelihood_tokens(encoded)
+    lm = loaded.with_strategy("slm-only")
+    kept: list[Any] = []
+    monkeypatch.setattr(lm.cache_hook, "add_partial", lambda *item: kept.append(item))
+    ours = lm._loglikelihood_tokens(encoded)
+    assert [texts for _, texts, _ in kept] == [("a", "b")]
     theirs = models["llm"]._loglikelihood_tokens(encoded)
     assert [v for v, _ in ours] == pytest.approx([v for v, _ in theirs], abs=1e-4)
 

@@ -1,0 +1,40 @@
+"""``hybridlm report RUN_DIR``: one page on a run, and its figures as files."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+
+from ..report import write_report
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the paths and options of a report."""
+    parser.add_argument(
+        "paths",
+        nargs="+",
+        metavar="PATH",
+        help="a run directory; or results, samples and traces, or folders of them",
+    )
+    parser.add_argument(
+        "--output", metavar="FILE", help="the page (default: report.html in the folder)"
+    )
+    parser.add_argument(
+        "--metric", metavar="NAME", help="judge tasks by it (default: their first)"
+    )
+    parser.add_argument("--json", action="store_true", help="for programs")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Write the page; what was left out is said on standard error."""
+    written = write_report(arguments.paths, arguments.output, arguments.metric)
+    for note in written.notes:
+        print(f"note: {note}", file=sys.stderr)
+    if arguments.json:
+        files = [str(path) for path in written.figures]
+        said = {"page": str(written.page), "figures": files, "notes": written.notes}
+        print(json.dumps(said, indent=2))
+    else:
+        print(written.page)
+    return 0

@@ -1,0 +1,37 @@
+"""The command that gives a cell's results again, read off its results file."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Mapping
+from typing import Any
+
+from .results_file import Results
+
+_FLAGS = ("batch_size", "limit", "gen_kwargs")
+
+
+def command_of(results: Results) -> str:
+    """Return the command line of lm_eval that a results file tells of.
+
+    A results file does not say where own tasks lie (``--include_path``).
+    """
+    config = results.content.get("config")
+    said = config if isinstance(config, Mapping) else {}
+    line = ["lm_eval", "run", "--model", str(said.get("model", "hybrid"))]
+    line += ["--model_args", _joined(said.get("model_args"))]
+    line += ["--tasks", ",".join(results.tasks)]
+    for name in _FLAGS:
+        if said.get(name) not in (None, "", {}):
+            line += [f"--{name}", _joined(said[name])]
+    shots = results.content.get("n-shot")
+    few = set(shots.values()) if isinstance(shots, Mapping) else set()
+    if len(few) == 1:
+        line += ["--num_fewshot", str(*few)]
+    return shlex.join(line)
+
+
+def _joined(given: Any) -> str:
+    if not isinstance(given, Mapping):
+        return f"{given:g}" if isinstance(given, float) else str(given)
+    return ",".join(f"{name}={value}" for name, value in given.items())

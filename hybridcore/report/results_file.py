@@ -1,0 +1,98 @@
+"""What a report reads from lm_eval's results file."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ..errors import ReportError
+from .estimate import Estimate
+from .json_files import read_object
+
+_NORMAL_95 = 1.96
+
+
+@dataclass(frozen=True)
+class Results:
+    """One results file.
+
+    Attributes:
+        path: where it was read.
+        tasks: for each task (groups left out), its metrics by name with filter.
+        hybrid: set-up and counts of HybridLM; empty where another model ran.
+        content: all that the file has.
+    """
+
+    path: Path
+    tasks: Mapping[str, Mapping[str, Any]]
+    hybrid: Mapping[str, Any]
+    content: Mapping[str, Any]
+
+    def metrics(self, task: str) -> list[str]:
+        """Return the metrics of a task; the first is the one it is judged by."""
+        return [
+            name
+            for name, value in self.tasks.get(task, {}).items()
+            if "," in name and "_stderr," not in name and _number(value) is not None
+        ]
+
+    def value(self, task: str, metric: str) -> Estimate | None:
+        """Return a metric with lm_eval's standard error as interval."""
+        found = self.tasks.get(task, {})
+        value = _number(found.get(metric))
+        if value is None:
+            return None
+        name, _, rest = metric.partition(",")
+        error = _number(found.get(f"{name}_stderr,{rest}"))
+        count = self.documents(task)
+        if error is None or count < 2:
+            return Estimate(value, documents=count)
+        reach = _NORMAL_95 * error
+        return Estimate(value, value - reach, value + reach, count)
+
+    def documents(self, task: str) -> int:
+        """Return how many documents a task was judged on."""
+        count = _table(_table(self.content, "n-samples"), task).get("effective", 0)
+        return count if isinstance(count, int) else 0
+
+    def higher_is_better(self, task: str, metric: str) -> bool:
+        """Tell whether more of a metric is better, as lm_eval says."""
+        said = _table(_table(self.content, "higher_is_better"), task)
+        return said.get(metric.partition(",")[0]) is not False
+
+    def counts(self, task: str) -> Mapping[str, Any]:
+        """Return what HybridLM counted on a task."""
+        return _table(_table(self.hybrid, "tasks"), task)
+
+
+def read_results(path: Path) -> Results:
+    """Read a results file.
+
+    :raises ReportError: it is cut off, or not one of lm_eval's.
+    """
+    content = read_object(path)
+    if not isinstance(content.get("results"), dict):
+        raise ReportError(
+            f"{str(path)!r} is no results file of lm_eval: expected an object "
+            "'results' in it"
+        )
+    judged = content["results"]
+    leaves = [task for task in _table(content, "configs") if task in judged]
+    return Results(
+        path=path,
+        tasks={task: _table(judged, task) for task in leaves or judged},
+        hybrid=_table(_table(content, "config"), "hybrid"),
+        content=content,
+    )
+
+
+def _table(content: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    value = content.get(name)
+    return value if isinstance(value, Mapping) else {}
+
+
+def _number(value: Any) -> float | None:
+    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    return float(value) if is_number else None

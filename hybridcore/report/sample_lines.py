@@ -1,0 +1,82 @@
+"""Puts lm_eval's logged samples beside what a trace says of the same documents."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from .answer import Answer, Scored
+from .document import Document, document_of
+from .run import TaskOutcome
+
+_SAME = 1e-6
+
+
+def add_sample(
+    documents: dict[int, Document], outcome: TaskOutcome, sample: Mapping[str, Any]
+) -> bool:
+    """Read one line into a task; False where it does not say which document it is.
+
+    Of several filters only that of the task's metric is read.
+    """
+    number = sample.get("doc_id")
+    if not isinstance(number, int):
+        return False
+    if number not in documents:
+        documents[number] = document_of(sample)
+    metric, _, judged_by = outcome.metric.partition(",")
+    if judged_by and sample.get("filter", judged_by) != judged_by:
+        return True
+    answer = outcome.answers.setdefault((number, 0), Answer())
+    value = sample.get(metric)
+    if isinstance(value, (int, float)) and math.isfinite(value):
+        answer.value = float(value)
+    if documents[number].kind == "generation":
+        answer.text = answer.text or str(_first(_first(sample.get("resps"))))
+        answer.extracted = str(_first(sample.get("filtered_resps")))
+    else:
+        said = [_scored(_first(r)) for r in _items(sample.get("resps"))]
+        answer.scored = _in_order(said, answer.scored)
+    return True
+
+
+def _in_order(said: list[Scored], traced: list[Scored]) -> list[Scored]:
+    """Return what was scored in the order of the choices.
+
+    A trace says of no line which choice it was; the log-likelihood does.
+    """
+    left = list(traced)
+    found = []
+    for one in said:
+        same = [t for t in left if _equal(t.log_likelihood, one.log_likelihood)]
+        if same:
+            left.remove(same[0])
+        found.append(same[0] if same else one)
+    return found
+
+
+def _equal(a: float | None, b: float | None) -> bool:
+    if a is None or b is None:
+        return a is b
+    return math.isclose(a, b, rel_tol=_SAME, abs_tol=_SAME)
+
+
+def _scored(response: Any) -> Scored:
+    """Read ``["-1.5", "True"]``, or ``"-1.5"`` of a whole text."""
+    parts = response if isinstance(response, list) else [response]
+    try:
+        said = float(parts[0])
+    except (IndexError, TypeError, ValueError):
+        said = math.nan
+    likelihood = said if math.isfinite(said) else None
+    return Scored(likelihood, len(parts) > 1 and str(parts[1]) == "True")
+
+
+def _first(given: Any) -> Any:
+    items = _items(given)
+    return items[0] if items else ""
+
+
+def _items(given: Any) -> list[Any]:
+    return given if isinstance(given, list) else []
