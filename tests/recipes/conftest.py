@@ -25,6 +25,12 @@ def one_thread():
 
 
 @pytest.fixture(scope="session")
+def recipes():
+    """The files by name."""
+    return RECIPES
+
+
+@pytest.fixture(scope="session")
 def recipe():
     """``recipe(name)``: what the file defines."""
     return lambda name: runpy.run_path(str(RECIPES[name]))
