@@ -17,7 +17,9 @@ from ..errors import HybridLMError
 COMMANDS = {
     "bench": "measure speed beside lm_eval's HFLM, transformers and vLLM",
     "demo": "compare the strategies on the embedded pair, through lm_eval",
+    "doctor": "say what is installed, what works, and what does not",
     "eval": "lm_eval itself, for environments that read no .pth files",
+    "new": "write a strategy of your own, ready to install",
     "strategies": "list the installed strategies",
 }
 
