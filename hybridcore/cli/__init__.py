@@ -20,11 +20,13 @@ COMMANDS = {
     "certify": "compare a lossless strategy with the LLM alone, token by token",
     "compare": "run several strategies on the same documents, with intervals",
     "demo": "compare the strategies on the embedded pair, through lm_eval",
-    "generate": "answer a prompt, each token in the colour of its model",
+    "doctor": "say what is installed, what works, and what does not",
     "eval": "lm_eval itself, for environments that read no .pth files",
-    "sweep": "run a strategy over a grid of its options, with intervals",
+    "generate": "answer a prompt, each token in the colour of its model",
+    "new": "write a strategy of your own, ready to install",
     "report": "write one page on a run: accuracy against cost, samples by token",
     "strategies": "list the installed strategies",
+    "sweep": "run a strategy over a grid of its options, with intervals",
 }
 
 

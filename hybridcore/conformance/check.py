@@ -6,16 +6,16 @@ import re
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from ..errors import HookError
 from . import SUITE_VERSION
+from .child_process import Job
 
 if TYPE_CHECKING:
     from .subject import Subject
 
 Run = Callable[["Subject"], None]
-Child = Literal["fresh", "evaluation"]
 
 
 class Failure(Exception):
@@ -76,7 +76,7 @@ class Check:
         applies: what the strategy must be like; all of them.
         contract: everything behind it relies on it, and is skipped if it fails.
         needs: ids of checks of its own family without which it makes no sense.
-        child: the process of the subject that it waits for, if any.
+        job: of the subject's process, whose report it waits for, if any.
         since: suite version that introduced it.
     """
 
@@ -86,7 +86,7 @@ class Check:
     applies: tuple[Capability, ...] = ()
     contract: bool = False
     needs: tuple[str, ...] = ()
-    child: Child | None = None
+    job: Job | None = None
     since: str = "1.0"
 
     @property
@@ -125,14 +125,14 @@ class Family:
         *applies: Capability,
         contract: bool = False,
         needs: tuple[str, ...] = (),
-        child: Child | None = None,
+        job: Job | None = None,
         since: str = "1.0",
     ) -> Callable[[Run], Run]:
         """Add the decorated function as the next check; its id is counted."""
 
         def add(run: Run) -> Run:
             identity = f"{self.name}-{len(self.checks) + 1}"
-            gates = (contract, needs, child, since)
+            gates = (contract, needs, job, since)
             self.checks.append(Check(identity, title, run, applies, *gates))
             return run
 

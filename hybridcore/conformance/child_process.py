@@ -1,24 +1,33 @@
-"""A Python process of its own that examines one strategy and reports in JSON."""
+"""A Python process of its own that does jobs for one strategy and reports in JSON.
+
+``python -m hybridcore.conformance.child_process NAME fresh evaluation``
+"""
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable
-from typing import Any
+import tempfile
+from collections.abc import Sequence
+from typing import Any, Literal
 
+Job = Literal["fresh", "evaluation"]
+# each has ``examine(label) -> dict`` and is imported when its turn comes
+MODULES = {"fresh": "fresh_process", "evaluation": "evaluation"}
 _PATH = "HYBRIDLM_CONFORMANCE_PATH"
+_MARK = "hybridlm-conformance-report "
 
 
 class ChildProcess:
-    """Runs ``python -m module label``; starts at once, ``report()`` waits.
+    """Starts at once and does ``jobs`` in order; ``report()`` waits for one.
 
     It sees the same import path, offline, with another salt of ``hash()``.
     """
 
-    def __init__(self, module: str, label: str) -> None:
+    def __init__(self, label: str, jobs: Sequence[Job]) -> None:
         environment = {
             **os.environ,
             _PATH: os.pathsep.join(sys.path),
@@ -28,42 +37,56 @@ class ChildProcess:
             # two threads on models this small are slower than one
             "OMP_NUM_THREADS": "1",
         }
+        self._found: dict[str, dict[str, Any]] = {}
+        # a pipe that nobody reads would stop it
+        self._errors = tempfile.TemporaryFile("w+")  # noqa: SIM115 - see stop()
         self._process = subprocess.Popen(
-            [sys.executable, "-m", module, label],
+            [sys.executable, "-m", __name__, label, *jobs],
             env=environment,
             stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
+            stderr=self._errors,
             text=True,
         )
 
-    def report(self) -> dict[str, Any]:
-        """Return what it found; under ``error`` why it found nothing."""
-        output, errors = self._process.communicate()
-        lines = output.splitlines()
-        if self._process.returncode or not lines:
-            last = (errors.strip().splitlines() or ["no output"])[-1]
-            return {"error": last}
-        found: dict[str, Any] = json.loads(lines[-1])
-        return found
+    def report(self, job: Job) -> dict[str, Any]:
+        """Return what a job found; under ``error`` why it found nothing."""
+        assert self._process.stdout is not None
+        while job not in self._found:
+            line = self._process.stdout.readline()
+            if not line:
+                return {"error": self._last_words()}
+            if line.startswith(_MARK):
+                self._found.update(json.loads(line.removeprefix(_MARK)))
+        return self._found[job]
 
     def stop(self) -> None:
         """End it, if nobody waits for it any more."""
         if self._process.poll() is None:
             self._process.kill()
-            self._process.communicate()
+        self._process.communicate()
+        self._errors.close()
+
+    def _last_words(self) -> str:
+        code = self._process.wait()
+        self._errors.seek(0)
+        lines = self._errors.read().strip().splitlines()
+        return lines[-1] if lines else f"the process ended with code {code}"
 
 
-def report_as_child(examine: Callable[[str], dict[str, Any]]) -> None:
-    """Examine the strategy named on the command line; print the report.
-
-    Modules that run as a child end with this.
-    """
+def main() -> None:
+    """Do the jobs of the command line; print one line of JSON for each."""
     if _PATH in os.environ:
         sys.path[:] = os.environ.pop(_PATH).split(os.pathsep)
-    from ..errors import HybridLMError
+    label, *jobs = sys.argv[1:]
+    for job in jobs:
+        module = importlib.import_module(f".{MODULES[job]}", __package__)
+        try:
+            found = module.examine(label)
+        except Exception as error:  # the checks that wait for it report it
+            found = {"error": f"{type(error).__name__}: {error}"}
+        # whatever was printed before may not have ended its line
+        print(f"\n{_MARK}{json.dumps({job: found}, default=repr)}", flush=True)
 
-    try:
-        found = examine(sys.argv[1])
-    except HybridLMError as error:
-        found = {"error": str(error)}
-    print("\n" + json.dumps(found, default=repr))
+
+if __name__ == "__main__":
+    main()

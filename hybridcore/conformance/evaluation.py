@@ -1,7 +1,7 @@
-"""The strategy through lm_eval on the embedded pair, in a process of its own.
+"""The strategy through lm_eval on the embedded pair.
 
-``python -m hybridcore.conformance.evaluation NAME`` prints one line of JSON. What is
-called is what lm_eval's command line calls, less its index of thousands of tasks.
+What is called is what lm_eval's command line calls, less its index of thousands of
+tasks and its survey of the machine.
 """
 
 from __future__ import annotations
@@ -18,8 +18,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from unittest import mock
 
-from .child_process import ChildProcess, report_as_child
-
 if TYPE_CHECKING:
     from ..harness.hybrid_lm import HybridLM
     from ..strategy import Strategy
@@ -30,11 +28,6 @@ PAIR = "slm=demo-slm,llm=demo-llm,device=cpu,dtype=float32,pack=false,batch_size
 SAMPLING = {"do_sample": True, "temperature": 1.0, "max_gen_toks": 24}
 
 Texts = dict[str, Any]
-
-
-def start(label: str) -> ChildProcess:
-    """Start a process for a strategy."""
-    return ChildProcess(__name__, label)
 
 
 def examine(label: str) -> dict[str, Any]:
@@ -165,7 +158,3 @@ def _embedded_pair() -> HybridLM:
 
     given: dict[str, Any] = dict(part.split("=") for part in PAIR.split(","))
     return HybridLM(**given, strategy=Nothing())
-
-
-if __name__ == "__main__":
-    report_as_child(examine)

@@ -75,10 +75,9 @@ class Examination:
         _refuse_unknown(checks, set(self._xfail), "conformance_xfail")
 
     def start(self, checks: Iterable[Check]) -> None:
-        """Start the processes that ``checks`` will wait for."""
-        for child in dict.fromkeys(check.child for check in checks):
-            if child is not None:
-                self.subject.start(child)
+        """Start a process for the reports that ``checks`` will wait for."""
+        jobs = dict.fromkeys(check.job for check in checks)
+        self.subject.start([job for job in ("fresh", "evaluation") if job in jobs])
 
     def stop(self) -> None:
         """End the processes that nobody waited for."""

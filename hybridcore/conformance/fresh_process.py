@@ -1,7 +1,4 @@
-"""The strategy in a process of its own: what its import brings, what it answers.
-
-``python -m hybridcore.conformance.fresh_process NAME`` prints one line of JSON.
-"""
+"""The strategy in a process of its own: what its import brings, what it answers."""
 
 from __future__ import annotations
 
@@ -9,8 +6,6 @@ import sys
 import time
 from dataclasses import dataclass
 from typing import Any
-
-from .child_process import ChildProcess, report_as_child
 
 
 @dataclass(frozen=True)
@@ -30,11 +25,6 @@ class FreshReport:
     cpu_seconds: float = 0.0
     changed: tuple[str, ...] = ()
     transcript: Any = None
-
-
-def start(label: str) -> ChildProcess:
-    """Start a process for a strategy."""
-    return ChildProcess(__name__, label)
 
 
 def examine(label: str) -> dict[str, Any]:
@@ -59,7 +49,3 @@ def examine(label: str) -> dict[str, Any]:
     except Exception as error:  # the checks that run it here report it
         found["transcript"] = repr(error)
     return found
-
-
-if __name__ == "__main__":
-    report_as_child(examine)

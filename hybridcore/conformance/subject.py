@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import cached_property
 from importlib.metadata import Distribution, EntryPoint, entry_points
 from typing import Any
@@ -12,12 +12,9 @@ from ..discovery import GROUP, find_entry_point, load_entry_point
 from ..dispatch import Dispatcher
 from ..errors import ArgumentError
 from ..strategy import Strategy
-from . import evaluation, fresh_process
-from .check import Child
-from .child_process import ChildProcess
+from . import evaluation
+from .child_process import ChildProcess, Job
 from .fresh_process import FreshReport
-
-_STARTERS = {"fresh": fresh_process.start, "evaluation": evaluation.start}
 
 
 class Subject:
@@ -40,7 +37,7 @@ class Subject:
         self.options: Mapping[str, Any] = {}
         self._class: type[Strategy] | None = None
         self._in_process = in_process
-        self._children: dict[Child, ChildProcess] = {}
+        self._children: dict[Job, ChildProcess] = {}
         if isinstance(strategy, str):
             self.name, self.options = parse(strategy)
             self.point = find_entry_point(self.name)
@@ -79,22 +76,26 @@ class Subject:
         """Return the checked hooks of a new instance."""
         return Dispatcher(self.instance(**changes))
 
-    def start(self, kind: Child) -> None:
-        """Start a process that checks will want, so that nobody waits later."""
-        here = self.point is None or (kind == "evaluation" and self._in_process)
-        if not here and kind not in self._children:
-            self._children[kind] = _STARTERS[kind](self.label)
+    def start(self, jobs: Iterable[Job]) -> None:
+        """Start a process for what checks will want, so that nobody waits later."""
+        wanted: list[Job] = []
+        for job in jobs:
+            here = self.point is None or (job == "evaluation" and self._in_process)
+            if not here and job not in self._children:
+                wanted.append(job)
+        if wanted:
+            self._children |= dict.fromkeys(wanted, ChildProcess(self.label, wanted))
 
     def stop(self) -> None:
-        """End what was started and is not wanted any more."""
-        for child in self._children.values():
+        """End what was started."""
+        for child in set(self._children.values()):
             child.stop()
+        self._children.clear()
 
     @cached_property
     def fresh(self) -> FreshReport:
         """What a fresh process found; only of installed strategies."""
-        self.start("fresh")
-        return FreshReport(**self._children["fresh"].report())
+        return FreshReport(**self._report("fresh"))
 
     @cached_property
     def evaluation(self) -> dict[str, Any]:
@@ -103,8 +104,11 @@ class Subject:
             return evaluation.examine_instance(self.instance())
         if self._in_process:
             return evaluation.examine_here(self.label)
-        self.start("evaluation")
-        return self._children["evaluation"].report()
+        return self._report("evaluation")
+
+    def _report(self, job: Job) -> dict[str, Any]:
+        self.start([job])
+        return self._children[job].report(job)
 
     @property
     def hooks(self) -> frozenset[str]:

@@ -13,7 +13,7 @@ DOCUMENTS = 10
 
 @EVAL.check(
     "ten documents run through lm_eval --model hybrid, and are counted",
-    child="evaluation",
+    job="evaluation",
 )
 def runs(subject: Subject) -> None:
     found = _evaluation(subject)
@@ -33,7 +33,7 @@ def runs(subject: Subject) -> None:
 
 @EVAL.check(
     "the same seed gives the same samples, with and without a request cache",
-    child="evaluation",
+    job="evaluation",
 )
 def repeats(subject: Subject) -> None:
     texts = _evaluation(subject)["texts"]

@@ -28,7 +28,7 @@ MADE = ("LOAD-7",)  # an instance without options
 
 
 @LOAD.check(
-    "imports in a fresh process, without other strategies", contract=True, child="fresh"
+    "imports in a fresh process, without other strategies", contract=True, job="fresh"
 )
 def imports(subject: Subject) -> None:
     try:
@@ -47,7 +47,7 @@ def imports(subject: Subject) -> None:
         )
 
 
-@LOAD.check("its import is light", INSTALLED, contract=True, child="fresh")
+@LOAD.check("its import is light", INSTALLED, contract=True, job="fresh")
 def light(subject: Subject) -> None:
     report = subject.fresh
     loaded = {name.partition(".")[0] for name in report.modules} & HEAVY

@@ -1,0 +1,1 @@
+"""What `hybridlm new` writes, and how."""
