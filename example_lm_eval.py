@@ -110,10 +110,10 @@ def draw(swept: list[Result], compared: list[Result], path: Path) -> bool:
     axes = (figure := Figure(figsize=(6, 4), layout="constrained")).subplots()
     ends = [r for r in compared if r.name in ("slm-only", "llm-only")]
     curve = sorted([*swept, *ends], key=lambda r: r.llm_share)
-    axes.plot([r.llm_share for r in curve], [r.value for r in curve], marker="o")
-    for result in compared:
-        axes.annotate(result.name, (result.llm_share, result.value), fontsize=8)
-        axes.plot(result.llm_share, result.value, "kx")
+    axes.plot([r.llm_share for r in curve], [r.value for r in curve], ".-", color="0.6")
+    for result, marker in zip(compared, "vsDo^<>Pp*", strict=False):
+        axes.plot(result.llm_share, result.value, marker, label=result.name, ls="")
+    axes.legend(loc="lower right")
     axes.set(xlabel="share of tokens from the LLM", ylabel=swept[0].metric)
     axes.grid(alpha=0.3)
     figure.savefig(path, dpi=150)
