@@ -36,6 +36,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=int,
         help="choose so many thresholds, at even shares of the LLM",
     )
+    parser.add_argument(
+        "--max-share",
+        type=float,
+        default=1.0,
+        help="largest share that --points aims at [%(default)s]",
+    )
     add_pair(parser)
     add_tasks(parser)
     add_run(parser)
@@ -46,7 +52,7 @@ def run(arguments: argparse.Namespace) -> int:
 
     def strategies() -> Iterator[Choice]:
         for choice in choices(arguments.strategy):
-            yield varied(choice, arguments.param, arguments.points)
+            yield varied(choice, arguments.param, arguments.points, arguments.max_share)
 
     return run_experiment(
         experiment_of(arguments, "sweep", strategies), arguments, page_of

@@ -6,7 +6,7 @@ uncertainty,entropy:threshold=1.5,speculative:num_drafts=6
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import product
 from typing import Any
 
@@ -20,14 +20,15 @@ from .grid import parameter
 class Choice:
     """One strategy: its name, fixed options, and the values others run through.
 
-    ``points`` asks for so many thresholds, chosen at even shares of the LLM, of the
-    one option that ``grid`` names with no values.
+    ``points`` asks for so many thresholds, of the one option that ``grid`` names with
+    no values, chosen at even shares of the LLM between 0 and ``max_share``.
     """
 
     name: str
     options: Mapping[str, Any] = field(default_factory=dict)
     grid: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)
     points: int | None = None
+    max_share: float = 1.0
 
     def checked(self) -> Choice:
         """Return it with every value of its option's type.
@@ -48,12 +49,16 @@ class Choice:
             for name, values in self.grid.items()
         }
         kind.from_options(options)
-        return Choice(self.name, options, grid, self.points)
+        if not 0 < self.max_share <= 1:
+            raise ArgumentError(
+                f"max_share={self.max_share!r}: expected a number above 0, at most 1"
+            )
+        return replace(self, options=options, grid=grid)
 
     def filled(self, values: Iterable[Any]) -> Choice:
         """Return it with values for the option that has none."""
         grid = {n: tuple(given or values) for n, given in self.grid.items()}
-        return Choice(self.name, self.options, grid)
+        return replace(self, grid=grid, points=None)
 
     def settings(self) -> list[dict[str, Any]]:
         """Return the options of every point of the grid, in its order."""
@@ -92,7 +97,9 @@ def choices(text: str) -> list[Choice]:
     return [Choice(name, options) for name, options in found]
 
 
-def varied(choice: Choice, params: list[str], points: int | None) -> Choice:
+def varied(
+    choice: Choice, params: list[str], points: int | None, max_share: float = 1.0
+) -> Choice:
     """Return ``choice`` with the grids of ``--param`` and the ``--points`` added.
 
     :raises ArgumentError: neither or both say what to run through.
@@ -113,4 +120,4 @@ def varied(choice: Choice, params: list[str], points: int | None) -> Choice:
             "whole number and one option without values\n"
             "write --param threshold --points 9"
         )
-    return Choice(choice.name, choice.options, grid, points)
+    return replace(choice, grid=grid, points=points, max_share=max_share)

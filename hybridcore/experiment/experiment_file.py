@@ -114,13 +114,16 @@ def _choice(entry: Any, where: str) -> Choice:
         else tuple(values)
         for name, values in entry.get("grid", {}).items()
     }
-    return Choice(entry["name"], entry.get("options", {}), grid, entry.get("points"))
+    points, max_share = entry.get("points"), entry.get("max_share", 1.0)
+    return Choice(entry["name"], entry.get("options", {}), grid, points, max_share)
 
 
 def _entry(choice: Choice) -> dict[str, Any]:
     entry = {"name": choice.name, "options": _plain(choice.options)}
     entry["grid"] = {name: _plain(values) for name, values in choice.grid.items()}
-    return entry if choice.points is None else {**entry, "points": choice.points}
+    if choice.points is None:
+        return entry
+    return {**entry, "points": choice.points, "max_share": choice.max_share}
 
 
 def _plain(value: Any) -> Any:

@@ -95,7 +95,8 @@ class Replaying:
 
     def thresholds(self, choice: Choice, llm_only: Path) -> list[float]:
         """Return values of a choice's one open option, at even shares of the LLM."""
-        return even_thresholds(*self.signals(choice, llm_only), choice.points or 1)
+        found = self.signals(choice, llm_only)
+        return even_thresholds(*found, choice.points or 1, choice.max_share)
 
 
 def without_unread(hybrid: dict[str, Any], tasks: Mapping[str, TaskFacts]) -> None:

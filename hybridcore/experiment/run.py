@@ -77,7 +77,10 @@ class Run:
         """Return a choice whose thresholds are chosen, as they were at first."""
         if choice.points is None:
             return choice
-        name = f"{choice.name}, {', '.join(choice.grid)}, {choice.points} points"
+        name = (
+            f"{choice.name}, {', '.join(choice.grid)}, {choice.points} points, "
+            f"shares up to {choice.max_share:g}"
+        )
         known = self._directory.read("thresholds.json") or {}
         if name not in known:
             if "llm-only" not in self._found:

@@ -10,13 +10,17 @@ from torch import Tensor
 from .family import Family
 
 
-def even_thresholds(family: Family, signals: Tensor, points: int) -> list[float]:
+def even_thresholds(
+    family: Family, signals: Tensor, points: int, max_share: float = 1.0
+) -> list[float]:
     """Return up to ``points`` thresholds, by rising share of the LLM.
 
-    The shares aimed at are 1/(points + 1), 2/(points + 1), ...: the ends of a curve,
-    0 and 1, are the two models alone. Signals that have few values give fewer.
+    The shares aimed at divide the range from 0 to ``max_share`` evenly. Share 0 is
+    left out, and share 1: these ends of a curve are the two models alone. Signals
+    that have few values give fewer thresholds.
     """
-    shares = np.arange(1, points + 1) / (points + 1)
+    steps = points + 1 if max_share == 1 else points
+    shares = max_share * np.arange(1, points + 1) / steps
     return list(dict.fromkeys(threshold_at(family, signals, s) for s in shares))
 
 

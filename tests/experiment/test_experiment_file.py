@@ -70,7 +70,7 @@ def test_a_file_holds_all_of_an_experiment(tmp_path: Path) -> None:
         strategies=(
             Choice("uncertainty", {}, {"threshold": (0.1, 0.2)}),
             Choice("speculative", {"num_drafts": 2}),
-            Choice("entropy", {}, {"threshold": ()}, 5),
+            Choice("entropy", {}, {"threshold": ()}, 5, 0.5),
         ),
         tasks=("a", "b"),
         limit=0.5,
@@ -110,6 +110,7 @@ def test_what_a_file_leaves_out_has_its_default(tmp_path: Path) -> None:
         ("resamples = 5\n" + MINIMAL, "resamples=5: expected at least 100"),
         ("random_points = -1\n" + MINIMAL, "random_points=-1: expected 0 or more"),
         ('strategies = ["entropy"]\nkind = "sweep"', "expected a table with a name"),
+        (MINIMAL + "max_share = 1.5", "max_share=1.5: expected a number above 0"),
         (MINIMAL + "option = {}", "unknown name 'option'; did you mean 'options'?"),
         (MINIMAL + "options = { treshold = 1 }", "did you mean 'threshold'?"),
         (MINIMAL + "options = { threshold = -7 }", "threshold=-7"),

@@ -86,6 +86,7 @@ def test_signals_of_few_values_give_fewer_thresholds() -> None:
     family = Family(Above, "threshold", (), True)
     signals = torch.tensor([0.0] * 50 + [1.0] * 50)
     assert even_thresholds(family, signals, 9) == [1.0, 0.0]
+    assert even_thresholds(family, GRID, 2, 0.2) == pytest.approx([0.9, 0.8], abs=0.02)
     assert even_thresholds(family, GRID, 3) == pytest.approx(
         [0.75, 0.5, 0.25], abs=0.01
     )
