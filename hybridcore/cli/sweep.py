@@ -11,8 +11,9 @@ from ..experiment.command_line import (
     add_run,
     add_tasks,
     experiment_of,
-    run_experiment,
 )
+from ..experiment.running import run_experiment
+from .report import page_of
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -47,4 +48,6 @@ def run(arguments: argparse.Namespace) -> int:
         for choice in choices(arguments.strategy):
             yield varied(choice, arguments.param, arguments.points)
 
-    return run_experiment(experiment_of(arguments, "sweep", strategies), arguments)
+    return run_experiment(
+        experiment_of(arguments, "sweep", strategies), arguments, page_of
+    )

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import copy
 import traceback
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from lm_eval import simple_evaluate
+from lm_eval.evaluator_utils import get_sample_size
 
 from ..errors import HybridLMError
 from ..harness.hybrid_lm import HybridLM
@@ -26,11 +29,17 @@ _BOOTSTRAPS = 100
 class Evaluator:
     """Evaluates cells of one experiment with models that are loaded once.
 
+    :param documents: of each task, ascending; None means the first ``limit``.
     :raises HybridLMError: a task cannot be had.
     """
 
-    def __init__(self, experiment: Experiment) -> None:
+    def __init__(
+        self,
+        experiment: Experiment,
+        documents: Mapping[str, Sequence[int]] | None = None,
+    ) -> None:
         self._experiment = experiment
+        self._documents = documents
         self.manager = task_manager(experiment.tasks, experiment.include_path)
         self.tasks = task_facts(self.manager, experiment.tasks, experiment.metric)
         self._lm: HybridLM | None = None
@@ -45,8 +54,7 @@ class Evaluator:
             error = _said(failure)
             text = "".join(traceback.format_exception(failure))
             (folder / "traceback.txt").write_text(text, encoding="utf-8")
-        status = {"status": "failed" if error else "done", "error": error}
-        (folder / "cell.json").write_text(dumped(cell.as_dict() | status), "utf-8")
+        write_cell(cell, folder, error)
         return error
 
     def replaying(self) -> Replaying:
@@ -54,6 +62,40 @@ class Evaluator:
         if self._replaying is None:
             self._replaying = Replaying(self._model(), self._experiment, self.tasks)
         return self._replaying
+
+    def count(self, task: str) -> int:
+        """Return how many documents of a task the experiment asks for."""
+        loaded = self.manager.load([task])["tasks"][task]
+        limit = get_sample_size(loaded, self._experiment.limit)
+        return min(len(loaded.eval_docs), limit or len(loaded.eval_docs))
+
+    def asked(self, task: str, lm: HybridLM) -> list[Any]:
+        """Return lm_eval's requests of a task, as ``lm`` wants its chats."""
+        asked = self._experiment
+        loaded = self.manager.load([task])["tasks"][task]
+        if asked.num_fewshot is not None and loaded.get_config("num_fewshot") != 0:
+            loaded.set_config(key="num_fewshot", value=asked.num_fewshot)
+        if asked.gen_kwargs:
+            kwargs = dict(asked.gen_kwargs)
+            loaded.set_config(key="generation_kwargs", value=kwargs, update=True)
+        loaded.set_fewshot_seed(seed=asked.seed)
+        limit = get_sample_size(loaded, asked.limit)
+        loaded.build_all_requests(
+            limit=limit,
+            rank=0,
+            world_size=1,
+            apply_chat_template=asked.apply_chat_template,
+            chat_template=lm.apply_chat_template,
+            tokenizer_name=lm.tokenizer_name,
+        )
+        return list(loaded.instances)
+
+    def on(self, documents: Mapping[str, Sequence[int]]) -> Evaluator:
+        """Return one for other documents that shares the models."""
+        other = copy.copy(self)
+        other._documents = documents
+        other._lm = self._model()
+        return other
 
     def _evaluate(self, cell: Cell, folder: Path, progress: ExperimentProgress) -> None:
         asked = self._experiment
@@ -64,7 +106,8 @@ class Evaluator:
             tasks=list(cell.tasks or asked.tasks),
             task_manager=self.manager,
             num_fewshot=asked.num_fewshot,
-            limit=asked.limit,
+            limit=asked.limit if self._documents is None else None,
+            samples=self._documents,
             gen_kwargs=dict(asked.gen_kwargs) or None,
             apply_chat_template=asked.apply_chat_template,
             bootstrap_iters=_BOOTSTRAPS,
@@ -117,3 +160,9 @@ def _said(error: Exception) -> str:
     text = str(error).strip() or type(error).__name__
     ours = isinstance(error, HybridLMError)
     return text if ours else f"{type(error).__name__}: {text}"
+
+
+def write_cell(cell: Cell, folder: Path, error: str | None) -> None:
+    """Write ``cell.json``: what ran, and why it failed."""
+    status = {"status": "failed" if error else "done", "error": error}
+    (folder / "cell.json").write_text(dumped(cell.as_dict() | status), "utf-8")

@@ -70,7 +70,8 @@ def _of_task(
     samples = list(lines_of(folder / f"samples_{facts.name}.jsonl"))
     first = samples[0]["filter"]
     samples = [sample for sample in samples if sample["filter"] == first]
-    ids = [sample["doc_id"] for sample in samples]
+    # a trace numbers the documents that were asked, whichever of the task's they are
+    ids = range(len(samples))
     values = [sample.get(facts.metric) for sample in samples]
     known = all(i in shares for i in ids) and not np.isnan(list(shares.values())).any()
     counted = np.array([shares[i] for i in ids]) if known else None

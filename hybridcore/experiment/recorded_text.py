@@ -34,13 +34,14 @@ def recorded_requests(
 
 
 def _arguments(samples: Path) -> dict[int, list[tuple[Any, ...]]]:
-    """Return by document the arguments of its requests."""
-    return {
+    """Return for each document asked, in order, the arguments of its requests."""
+    by_document = {
         sample["doc_id"]: [
             tuple(argument.values()) for argument in sample["arguments"].values()
         ]
         for sample in lines_of(samples)
     }
+    return dict(enumerate(by_document.values()))
 
 
 def _scored(

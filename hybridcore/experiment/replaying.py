@@ -6,6 +6,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from torch import Tensor
+
 from ..discovery import create
 from ..errors import ArgumentError
 from ..harness.hybrid_lm import HybridLM, Replay
@@ -14,7 +16,7 @@ from ..strategy import Strategy
 from .cell import Cell
 from .choice import Choice
 from .experiment import Experiment
-from .family import stateless
+from .family import Family, stateless
 from .recorded_text import recorded_requests
 from .recording import Recording
 from .tasks import TaskFacts
@@ -69,25 +71,31 @@ class Replaying:
             return Used(self._recording.oracle)
         return Used(self._recording.replay(strategy)) if self._sweeps else None
 
-    def thresholds(self, choice: Choice, llm_only: Path) -> list[float]:
-        """Return the values of a choice's one open option, at even shares.
+    def signals(self, choice: Choice, llm_only: Path) -> tuple[Family, Tensor]:
+        """Return the signals that a choice's one open option is compared with.
 
-        :param llm_only: the finished cell of the LLM alone, along whose texts the
-            signal is recorded.
-        :raises ArgumentError: the strategy does not threshold its signal by it.
+        :param llm_only: the finished cell of the LLM alone, along whose texts they
+            are recorded.
+        :raises ArgumentError: the strategy does not ask by comparing.
         """
         (name,) = (name for name, values in choice.grid.items() if not values)
         strategy = create(choice.name, choice.options)
-        lm = self._lm.with_strategy(strategy, scoring="strategy")
-        requests = recorded_requests(lm, llm_only, self._tasks)
-        found = self._recording.signals(requests, strategy)
+        found = None
+        if stateless(strategy):
+            lm = self._lm.with_strategy(strategy, scoring="strategy")
+            requests = recorded_requests(lm, llm_only, self._tasks)
+            found = self._recording.signals(requests, strategy)
         if found is None or found[0].option != name:
             raise ArgumentError(
-                f"points={choice.points!r}: {choice.name} does not ask by comparing a "
-                f"signal with {name!r}\n"
+                f"{choice.name} does not ask by comparing a signal with {name!r}: "
+                "expected a strategy that does\n"
                 f"give its values: --param {name}=first:last:count"
             )
-        return even_thresholds(*found, choice.points or 1)
+        return found
+
+    def thresholds(self, choice: Choice, llm_only: Path) -> list[float]:
+        """Return values of a choice's one open option, at even shares of the LLM."""
+        return even_thresholds(*self.signals(choice, llm_only), choice.points or 1)
 
 
 def without_unread(hybrid: dict[str, Any], tasks: Mapping[str, TaskFacts]) -> None:

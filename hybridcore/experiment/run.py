@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from ..errors import ArgumentError
+from .backend import Backend
 from .cell import Cell
 from .choice import Choice
 from .curve import Curve, axes, curves
-from .evaluation import Evaluator
 from .experiment import Experiment
 from .measured import Measured, measured
 from .plain_json import dumped
@@ -18,8 +18,8 @@ from .plan import bounds, candidates, random_cells, routes
 from .progress import ExperimentProgress
 from .run_directory import RunDirectory
 from .summary import Row, TaskSummary, as_csv
+from .tasks import TaskFacts
 
-Backend = Callable[[Sequence[Cell]], Iterator[tuple[Cell, str | None]]]
 Found = tuple[Mapping[str, Any], Mapping[str, Measured]]
 
 
@@ -43,21 +43,20 @@ class Outcome:
 class Run:
     """One experiment in one directory.
 
-    :param evaluator: knows the tasks, and loads the models when a cell needs them.
+    :param tasks: every task of it, by name.
     """
 
     def __init__(
         self,
         experiment: Experiment,
         directory: RunDirectory,
-        evaluator: Evaluator,
+        tasks: Mapping[str, TaskFacts],
         backend: Backend,
         progress: ExperimentProgress,
     ) -> None:
         self._experiment = experiment
         self._directory = directory
-        self._evaluator = evaluator
-        self._tasks = evaluator.tasks
+        self._tasks = tasks
         self._backend = backend
         self._progress = progress
         self._outcome = Outcome()
@@ -87,7 +86,7 @@ class Run:
                     "recorded along its texts\nrepair it, or give values with --param"
                 )
             folder = self._directory.folder("llm-only")
-            known[name] = self._evaluator.replaying().thresholds(choice, folder)
+            known[name] = self._backend.thresholds(choice, folder)
             self._directory.write("thresholds.json", dumped(known))
         return choice.filled(known[name])
 
@@ -97,7 +96,7 @@ class Run:
         missing = [cell for cell in cells if cell.id not in done]
         for _ in range(len(cells) - len(missing)):
             self._progress.cell_done()
-        for cell, error in self._backend(missing):
+        for cell, error in self._backend.run(missing):
             self._outcome.ran.append(cell.id)
             if error is not None:
                 self._outcome.failed[cell.label] = error

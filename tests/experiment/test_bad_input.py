@@ -105,7 +105,7 @@ def one(pair: HybridLM, tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("one") / "run"
     with pytest.MonkeyPatch.context() as patch:
         share(pair, patch)
-        assert main([*LINE, "--output", str(path)]) == 0
+        assert main([*LINE, "--no-report", "--output", str(path)]) == 0
     return path
 
 

@@ -86,6 +86,10 @@ def test_a_cell_has_what_lm_eval_gives(finished: Path) -> None:
     assert results["results"][TASK]["exact_match,answer"] == mean
 
 
+def test_there_is_a_page_on_it(finished: Path) -> None:
+    assert "entropy threshold=0.5" in (finished / "report.html").read_text()
+
+
 def test_the_share_is_what_was_counted(finished: Path) -> None:
     rows = json.loads((finished / "summary.json").read_text())
     for row in rows:

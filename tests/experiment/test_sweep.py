@@ -17,7 +17,7 @@ from .conftest import share
 SCORED = ("hybrid_demo_choice", "hybrid_demo_perplexity")
 THRESHOLDS = "0.02,0.3,0.9"
 ASKED = ["--tasks", ",".join(SCORED), "--limit", "3", "--resamples", "100"]
-ASKED += ["--random-points", "2"]
+ASKED += ["--random-points", "2", "--no-report"]
 
 
 def cells(run: Path) -> dict[str, Path]:
