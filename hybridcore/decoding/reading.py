@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -11,7 +10,8 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from ..errors import HookError, ModelError
+from ..errors import HookError
+from ..models.finite import check_finite
 from ..models.runner import CausalRunner, Feed
 from .row import Row
 from .step_law import PositionLaws
@@ -73,13 +73,7 @@ class Reader:
 
         ``best`` are the largest logits of some positions.
         """
-        if not all(map(math.isfinite, best)):
-            bad = next(value for value in best if not math.isfinite(value))
-            raise ModelError(
-                f"the {self._role.upper()}'s logits are {bad!r}: expected finite "
-                "numbers\nload it with dtype=bfloat16 or float32 if it was float16, "
-                "else check its weights"
-            )
+        check_finite(self._role, best)
 
     @contextmanager
     def blamed(self, laws: PositionLaws) -> Iterator[None]:

@@ -94,7 +94,8 @@ class GenerationCall:
     def _rows(self) -> int:
         lm = self._lm
         if lm.batch_size != "auto":
-            return int(lm.batch_size)
+            # every row has its room in the cache, used or not
+            return max(1, min(int(lm.batch_size), len(self._prompts)))
         longest = max(len(p.tokens) + p.max_new_tokens for p in self._prompts)
         drafts = lm.strategy.options().get("num_drafts", _BLOCK)
         models = [member.model for member in lm.pair.members(lm.runs_slm)]

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from ..models.calling import vocab_width
 from ..models.tree_reader import TreeReader
+from ..models.vocabulary import real_size
 from ..scoring import ScoringModel
 
 
@@ -22,7 +23,8 @@ def scoring_model(lm: Any, tree: TreeReader | None = None) -> ScoringModel:
     trims = "logits_to_keep" in takes
     return ScoringModel(
         forward=lm._model_call,
-        vocab_size=vocab_width(lm.model),
+        # as decoding has it: columns beyond the tokenizer are no tokens
+        vocab_size=min(vocab_width(lm.model), real_size(lm.tokenizer)),
         max_length=lm.own_window,
         device=torch.device(lm.device),
         softmax_dtype=lm.softmax_dtype,

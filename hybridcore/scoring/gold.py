@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from ..models.finite import check_finite
 from .page import Page
 
 # elements of one [N, V] piece: 32 MiB in float32, 55 positions of V = 150,000
@@ -24,11 +25,13 @@ def gold_scores(
     gold: Sequence[int],
     dtype: torch.dtype | None = None,
     width: int | None = None,
+    role: str | None = None,
 ) -> tuple[Tensor, Tensor]:
     """Score N gold tokens, each by the law of one row of a page.
 
     Rows may repeat; the softmax of each is taken once. ``dtype`` is the type of
-    the softmax, ``width`` the number of columns it runs over.
+    the softmax, ``width`` the number of columns it runs over. Where ``role`` is given,
+    a model whose logits are not finite is refused under that name.
 
     :return: ``[N]`` log-probabilities and ``[N]`` bool, True where the gold token
         is the argmax; both on the CPU.
@@ -40,6 +43,8 @@ def gold_scores(
     hits = torch.empty(len(wanted), dtype=torch.bool)
     for start in range(0, len(unique), size):
         piece = page.logits(unique[start : start + size])[:, :width]
+        if role is not None:
+            check_finite(role, piece.amax(-1).tolist())
         law = piece.log_softmax(-1, dtype=dtype)
         inside = ((inverse >= start) & (inverse < start + size)).nonzero()[:, 0]
         at = (inverse[inside] - start).to(law.device)

@@ -10,6 +10,7 @@ from torch import Tensor
 from ..dispatch import Dispatcher
 from ..errors import HookError
 from ..exchange import Positions
+from ..models.finite import check_finite
 from .gold import piece_of
 from .ledger import Ledger
 from .page import Page
@@ -85,6 +86,8 @@ class HookedScorer:
         device = llm_page.device
         q = slm_page.logits(rows[:, 0])[:, : self._width]
         p = llm_page.logits(rows[:, 1])[:, : self._width]
+        check_finite("slm", q.amax(-1).tolist())
+        check_finite("llm", p.amax(-1).tolist())
         law = self._dispatcher.score(
             Positions(q.float().to(device), p.float(), gold.to(device), row.to(device))
         )

@@ -135,7 +135,10 @@ class RoutedScorer:
             rows += [own[j] for j in mine]
             gold += [continuation[j] for j in mine]
             sizes.append(len(mine))
-        values, hits = gold_scores(page, rows, gold, model.softmax_dtype, self._width)
+        role = None if self._router is None else ("llm" if llm else "slm")
+        values, hits = gold_scores(
+            page, rows, gold, model.softmax_dtype, self._width, role
+        )
         parts = zip(torch.split(values, sizes), torch.split(hits, sizes), strict=True)
         for (index, _), (value, hit) in zip(page.members(), parts, strict=True):
             said = value if len(value) else None

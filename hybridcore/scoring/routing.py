@@ -8,6 +8,7 @@ import torch
 
 from ..dispatch import Dispatcher
 from ..exchange import Step
+from ..models.finite import check_finite
 from .gold import piece_of
 from .page import Page
 from .trail import Trail
@@ -62,6 +63,7 @@ class Router:
             device = page.device
             rows = torch.tensor([t.rows[j] for t, j, _ in places], device=device)
             logits = page.logits(rows)[:, : self._vocab_size].float()
+            check_finite("slm", logits.amax(-1).tolist())
             law = logits.softmax(-1)
             hidden = None if page.hidden is None else page.hidden[rows]
         return Step(

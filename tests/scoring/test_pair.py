@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from hybridcore import Route, Step, Strategy, hookimpl, option
+from hybridcore.errors import ModelError
 from hybridcore.scoring import ScoreRequest
 from hybridcore.signals import entropy
 
@@ -44,6 +45,39 @@ def test_strategies_see_the_shared_vocabulary(large):
     (found,) = scores([request], Entropy(), wide, as_scoring(large))
     logits = plain_logits(llama(1, vocab=VOCAB + 8), request)[:, :VOCAB]
     assert found.signals == pytest.approx(entropy(logits).tolist(), abs=1e-5)
+
+
+class Even(Strategy):
+    """The score hook of a plain mean."""
+
+    @hookimpl
+    def score(self, positions) -> torch.Tensor:
+        laws = (positions.q_logits.softmax(-1), positions.p_logits.softmax(-1))
+        return (sum(laws) / 2).log()
+
+
+class Keep(Strategy):
+    """Leaves all to the SLM, without a hook."""
+
+
+@pytest.mark.parametrize("bad", [math.nan, math.inf])
+@pytest.mark.parametrize(
+    ("strategy", "role"),
+    [
+        (Entropy(), "SLM"),
+        (Entropy(threshold=-1.0), "LLM"),
+        (Keep(), "SLM"),
+        (Even(), "SLM"),
+        (Even(), "LLM"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else type(value).__name__,
+)
+def test_logits_that_are_not_finite_blame_the_model(strategy, role, bad):
+    well, broken = torch.randn(8, 8), torch.zeros(8, 8)
+    broken[:, 3] = bad
+    pair = (broken, well) if role == "SLM" else (well, broken)
+    with pytest.raises(ModelError, match=f"the {role}'s logits are {bad!r}: expected"):
+        scores([ScoreRequest((1,), (2,))], strategy, *map(as_table, pair))
 
 
 @pytest.mark.parametrize("windows", [(8, 32), (32, 8)])

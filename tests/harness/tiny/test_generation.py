@@ -61,6 +61,18 @@ def test_thinking_is_cut_as_hflm_cuts_it(
     assert lm.generate_until(REQUESTS) == hflm.generate_until(REQUESTS)
 
 
+def test_the_cache_has_room_for_the_requests_alone(
+    make: Callable[..., HybridLM],
+) -> None:
+    lm = make(strategy="llm-only", batch_size=64)
+    lm.generate_until(REQUESTS[:2])
+    llm = lm.pair.runners()["llm"]
+    for _ in range(2):
+        llm.acquire([1])
+    with pytest.raises(RuntimeError, match="all 2 slots are taken"):
+        llm.acquire([1])
+
+
 def test_texts_do_not_depend_on_batch_or_order(
     make: Callable[..., HybridLM],
 ) -> None:

@@ -12,7 +12,7 @@ from lm_eval.models.huggingface import HFLM
 from hybridcore import HybridLM, Strategy, Verdict, hookimpl
 from hybridcore.errors import StrategyError
 
-from .conftest import WINDOW, likelihood, rolling
+from .conftest import WINDOW, byte_model, byte_tokenizer, likelihood, rolling
 
 PAIRS = [
     ("hello", " you"),
@@ -157,6 +157,22 @@ def test_strategy_scoring_in_between(loaded: HybridLM, models: dict[str, HFLM]) 
     assert score[0] == pytest.approx(expected, abs=1e-4)
     assert 0 < asked < len(text)
     assert lm.counts().tasks["t"].scored_from_llm == asked
+
+
+@pytest.mark.parametrize("strategy", ["slm-only", "entropy"])
+def test_columns_that_are_no_tokens_get_no_mass(strategy: str) -> None:
+    wide = [byte_model(seed, vocab_size=300) for seed in (1, 2)]
+    lm = HybridLM(
+        *wide, strategy, device="cpu", scoring="strategy", tokenizer=byte_tokenizer()
+    )
+    ((score, _),) = lm.loglikelihood([likelihood("hello", "o")])
+    ids = torch.tensor([lm.tok_encode("hello")])
+    with torch.no_grad():
+        rows = [model(ids).logits[0, -1, :258] for model in wide]
+    laws = [row.log_softmax(-1) for row in rows]
+    asked = strategy == "entropy" and float(-(laws[0].exp() * laws[0]).sum()) > 2.0
+    gold = lm.tok_encode("o")[0]
+    assert score == pytest.approx(float(laws[asked][gold]), abs=1e-5)
 
 
 def test_a_strategy_without_a_known_law_is_refused_at_once(loaded: HybridLM) -> None:
