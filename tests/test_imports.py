@@ -23,7 +23,7 @@ LAYERS = [
     ["harness"],
     ["completion"],
     ["hybrid"],
-    ["bench", "conformance", "experiment", "report"],
+    ["bench", "conformance", "experiment", "report", "template"],
     ["cli"],
     ["startup"],
 ]
