@@ -56,7 +56,7 @@ def load_class(name: str) -> type[Strategy]:
     :raises StrategyCollision: several distributions do.
     :raises StrategyBroken: it cannot be imported, or is no strategy.
     """
-    return load_entry_point(find_entry_point(name))
+    return _usable(find_entry_point(name))
 
 
 def create(strategy: str | Strategy, options: Mapping[str, Any]) -> Strategy:
@@ -116,7 +116,7 @@ def listings() -> list[Listing]:
         named = {_owner(p)[0] for p in points if p.name == point.name}
         rivals = tuple(sorted(named - {owner[0]}))
         try:
-            strategy = load_entry_point(point)
+            strategy = _usable(point)
             found.append(Listing(point.name, *owner, strategy, "", rivals))
         except StrategyBroken as error:
             found.append(Listing(point.name, *owner, None, str(error), rivals))
@@ -155,7 +155,7 @@ def load_entry_point(point: EntryPoint) -> type[Strategy]:
 
     :raises StrategyBroken: it cannot be imported, or is no strategy.
     """
-    owner = f"strategy {point.name!r} from {' '.join(_owner(point))}".rstrip()
+    owner = _titled(point)
     try:
         loaded = point.load()
     # whatever a plugin's import raises is the plugin's, sys.exit() included
@@ -169,11 +169,20 @@ def load_entry_point(point: EntryPoint) -> type[Strategy]:
         raise StrategyBroken(
             f"{owner}: {point.value!r} is {loaded!r}, expected a subclass of Strategy"
         )
+    return loaded
+
+
+def _usable(point: EntryPoint) -> type[Strategy]:
+    loaded = load_entry_point(point)
     try:
         _check_methods(loaded)
     except StrategyBroken as error:
-        raise StrategyBroken(f"{owner}: {error}") from None
+        raise StrategyBroken(f"{_titled(point)}: {error}") from None
     return loaded
+
+
+def _titled(point: EntryPoint) -> str:
+    return f"strategy {point.name!r} from {' '.join(_owner(point))}".rstrip()
 
 
 def _first_line(error: BaseException) -> str:

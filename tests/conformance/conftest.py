@@ -1,6 +1,7 @@
 """Strategies installed for one test: a folder of the import path, with metadata."""
 
 import importlib
+import os
 import sys
 
 import pytest
@@ -24,6 +25,8 @@ def installed(tmp_path, monkeypatch):
         folder.mkdir(exist_ok=True)
         made.install(folder)
         monkeypatch.syspath_prepend(folder)
+        before = os.environ.get("PYTHONPATH", "")
+        monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(folder), before]))
         # in a fresh state, however often this module name was used
         monkeypatch.delitem(sys.modules, made.module, raising=False)
         importlib.invalidate_caches()

@@ -25,7 +25,7 @@ PLUGIN = ("-p", "hybridcore.conformance.plugin")
 def run(pytester, monkeypatch):
     """Run pytest in an empty folder, with our plugin and no other."""
     monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
-    return lambda *args: pytester.runpytest_inprocess(*PLUGIN, *args)
+    return lambda *args: pytester.runpytest_subprocess(*PLUGIN, *args)
 
 
 def planted(**fields):
