@@ -33,7 +33,9 @@ def cluster():
     ray.shutdown()
 
 
-def test_workers_find_what_one_process_finds(hybridlm, tmp_path: Path) -> None:
+def test_workers_find_what_one_process_finds(hybridlm, pair, tmp_path: Path) -> None:
+    # results name the runners that were made, and other tests may have made some
+    pair.pair.forget()
     for name, more in (("one", []), ("many", ["--backend", "ray"])):
         code, _, err = hybridlm(*LINE, *more, "--output", str(tmp_path / name))
         assert code == 0, err
