@@ -22,7 +22,7 @@ LAYERS = [
     ["demo"],
     ["conformance"],
     ["harness"],
-    ["bench"],
+    ["bench", "report"],
     ["cli"],
     ["startup"],
 ]
