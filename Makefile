@@ -31,7 +31,7 @@ lint: $(READY)
 
 # into site/; nothing is read from the network
 docs: $(READY)
-	NO_MKDOCS_2_WARNING=1 $(RUN) -m mkdocs build --strict --quiet \
+	NO_MKDOCS_2_WARNING=1 $(RUN) -m mkdocs build --strict \
 	  --config-file .ci/mkdocs.yml
 
 # for the tests of the report's page, which are skipped where there is none

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     )
     from .harness.hybrid_lm import HybridLM
     from .hookspecs import hookimpl
+    from .hybrid import Hybrid
     from .options import option
     from .strategy import Strategy
 
@@ -32,6 +33,7 @@ __version__ = "0.1.0"
 __all__ = [
     "Block",
     "Draft",
+    "Hybrid",
     "HybridLM",
     "HybridLMError",
     "Outcome",
@@ -49,6 +51,7 @@ __all__ = [
 ]
 
 _HOMES = {
+    "Hybrid": "hybrid",
     "HybridLM": "harness.hybrid_lm",
     "HybridLMError": "errors",
     "Strategy": "strategy",

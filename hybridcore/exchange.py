@@ -20,7 +20,8 @@ from torch import Tensor
 class Request:
     """One prompt about to be answered; what ``start`` gets.
 
-    ``prompt`` are token ids, ``max_new_tokens`` the budget of the whole answer.
+    ``prompt`` are token ids, ``max_new_tokens`` the budget of the whole answer,
+    ``generation_kwargs`` what the request says besides, as it was given.
     """
 
     prompt: tuple[int, ...]

@@ -13,6 +13,8 @@ from torch import Tensor
 
 from .exchange import Block, Verdict
 
+_CHUNK = 512  # ids
+
 
 def one_hot(tokens: Tensor, size: int) -> Tensor:
     """The law that is certain of ``tokens [...]``: ``[..., size]`` float32."""
@@ -20,9 +22,25 @@ def one_hot(tokens: Tensor, size: int) -> Tensor:
     return law.scatter_(-1, tokens[..., None], 1.0)
 
 
+def best(scores: Tensor) -> Tensor:
+    """The id of the largest score, ``[...]`` of ``[..., V]``; the lowest id on ties."""
+    size = scores.shape[-1]
+    if size < 16 * _CHUNK or not scores.is_cpu:
+        return scores.argmax(-1)
+    # on a CPU torch vectorises amax but not argmax: find the chunk by its maximum
+    whole = size // _CHUNK * _CHUNK
+    largest = scores[..., :whole].unflatten(-1, (-1, _CHUNK)).amax(-1)
+    if whole < size:
+        rest = scores[..., whole:].amax(-1, keepdim=True)
+        largest = torch.cat([largest, rest], -1)
+    start = largest.argmax(-1, keepdim=True) * _CHUNK
+    places = (start + torch.arange(_CHUNK)).clamp_max(size - 1)
+    return (start + scores.gather(-1, places).argmax(-1, keepdim=True))[..., 0]
+
+
 def greedy(logits: Tensor) -> Tensor:
     """The law of temperature 0: all mass on the largest logit, lowest id on ties."""
-    return one_hot(logits.argmax(-1), logits.shape[-1])
+    return one_hot(best(logits), logits.shape[-1])
 
 
 def warp(
@@ -42,7 +60,9 @@ def warped(
     logits: Tensor, temperature: float = 1.0, top_k: int = 0, top_p: float = 1.0
 ) -> Tensor:
     """The scores whose softmax is :func:`warp`'s law; ``temperature`` is not 0."""
-    scores = logits.float() / temperature
+    scores = logits.float()
+    if temperature != 1.0:
+        scores = scores / temperature
     if 0 < top_k < scores.shape[-1]:
         kth = scores.topk(top_k, dim=-1).values[..., -1:]
         scores = scores.masked_fill(scores < kth, -torch.inf)
@@ -62,11 +82,11 @@ def sample(law: Tensor, uniform: Tensor) -> Tensor:
     ``law`` is ``[..., V]`` and need not be normalised, ``uniform`` is ``[...]`` in
     [0, 1). A token without mass is never drawn. Returns ``[...]`` int64.
     """
-    mass = law.double().cumsum(-1)
+    mass = law.to(torch.float64, copy=True).cumsum_(-1)
     total = mass[..., -1:]
     point = uniform.double()[..., None] * total
     drawn = torch.searchsorted(mass, point, right=True)
-    last = (mass < total).sum(-1, keepdim=True)
+    last = torch.searchsorted(mass, total.contiguous())
     return torch.minimum(drawn, last)[..., 0]
 
 

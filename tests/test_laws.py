@@ -32,6 +32,21 @@ def test_temperature_zero_takes_the_lowest_id_on_ties():
     assert law.tolist() == [[0.0, 1.0, 0.0]]
 
 
+@pytest.mark.parametrize("size", [3, 511, 8192, 8193, 9000, 10239])
+def test_best_is_the_lowest_id_of_the_largest_score(size):
+    scores = torch.randint(0, 3, (40, size), generator=torch.Generator().manual_seed(1))
+    scores = scores.float()
+    for row in range(10):
+        scores[row] = 0.0
+        scores[row, -1 - row % size] = 5.0
+    scores[20, :] = -torch.inf
+    scores[21, : size // 2] = -torch.inf
+    expected = [row.index(max(row)) for row in scores.tolist()]
+    assert laws.best(scores).tolist() == expected
+    assert laws.best(scores.view(2, 20, size)).flatten().tolist() == expected
+    assert laws.best(scores[3]).item() == expected[3]
+
+
 def test_sample_inverts_the_cdf():
     law = torch.tensor([[0.0, 0.25, 0.0, 0.75, 0.0]])
     drawn = [
@@ -48,6 +63,13 @@ def test_sample_needs_no_normalised_law(mass):
         laws.draw(law, [number]).item() for number in (0.0, 0.2, 0.3, 0.7, 0.8, 0.99)
     ]
     assert drawn == [0, 0, 1, 1, 2, 2]
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_sample_leaves_the_law_as_it_is(dtype):
+    law = torch.tensor([[0.25, 0.5, 0.25]], dtype=dtype)
+    laws.draw(law, [0.5])
+    assert law.tolist() == [[0.25, 0.5, 0.25]]
 
 
 def test_sample_never_draws_a_token_without_mass():

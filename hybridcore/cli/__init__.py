@@ -16,9 +16,13 @@ from ..errors import HybridLMError
 
 COMMANDS = {
     "bench": "measure speed beside lm_eval's HFLM, transformers and vLLM",
+    "calibrate": "choose a threshold for a wanted LLM share or accuracy",
+    "certify": "compare a lossless strategy with the LLM alone, token by token",
     "compare": "run several strategies on the same documents, with intervals",
     "demo": "compare the strategies on the embedded pair, through lm_eval",
+    "generate": "answer a prompt, each token in the colour of its model",
     "eval": "lm_eval itself, for environments that read no .pth files",
+    "sweep": "run a strategy over a grid of its options, with intervals",
     "report": "write one page on a run: accuracy against cost, samples by token",
     "strategies": "list the installed strategies",
 }

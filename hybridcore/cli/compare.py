@@ -10,8 +10,9 @@ from ..experiment.command_line import (
     add_run,
     add_tasks,
     experiment_of,
-    run_experiment,
 )
+from ..experiment.running import run_experiment
+from .report import page_of
 
 _DEFAULT = "uncertainty:threshold=0.1,entropy:threshold=0.5,speculative"
 
@@ -34,4 +35,4 @@ def run(arguments: argparse.Namespace) -> int:
     experiment = experiment_of(
         arguments, "compare", lambda: choices(arguments.strategies)
     )
-    return run_experiment(experiment, arguments)
+    return run_experiment(experiment, arguments, page_of)

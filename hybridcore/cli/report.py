@@ -5,7 +5,9 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from pathlib import Path
 
+from ..errors import ReportError
 from ..report import write_report
 
 
@@ -38,3 +40,12 @@ def run(arguments: argparse.Namespace) -> int:
     else:
         print(written.page)
     return 0
+
+
+def page_of(run: Path) -> tuple[str | None, str]:
+    """Write the page of a run that was just made; return it, or None, and a line."""
+    try:
+        page = str(write_report([run]).page)
+    except ReportError as error:
+        return None, f"no report: {str(error).splitlines()[0]}"
+    return page, f"report: {page}"

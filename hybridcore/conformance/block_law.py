@@ -82,15 +82,16 @@ def every_block(tables: Tables, length: int, point: bool, asked: bool) -> Block:
 def emitted(dispatcher: Dispatcher, tables: Tables, block: Block) -> Tensor:
     """Return the law ``[drafts, V ** (K + 1)]`` of the next K + 1 tokens by draft.
 
-    What follows a block that was cut short is drawn from p, as a lossless strategy
-    would go on.
+    What follows a block that was cut short, or emits no token behind its drafts, is
+    drawn from p, as a lossless strategy would go on.
     """
     length, size = block.drafted.shape[1], len(tables.p)
     verdict = dispatcher.verify(block)
     accepted = block.length if verdict is None else verdict.accepted
     following = laws.at(block.p, accepted)
     if verdict is not None and verdict.next_law is not None:
-        following = verdict.next_law
+        emits = verdict.next_law.sum(-1, keepdim=True) > 0
+        following = torch.where(emits, verdict.next_law, following)
     texts = torch.tensor(list(itertools.product(range(size), repeat=length + 1)))
     weight = torch.ones(len(block.drafted), len(texts), dtype=torch.float64)
     for k in range(length + 1):

@@ -12,9 +12,11 @@ import json
 import logging
 import re
 import tempfile
-from contextlib import redirect_stderr, redirect_stdout
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from unittest import mock
 
 from .child_process import ChildProcess, report_as_child
 
@@ -75,11 +77,23 @@ def _refusal(line: str) -> str:
     return ""
 
 
+def examine_here(label: str) -> dict[str, Any]:
+    """The same in this process, for those who examine many strategies in one."""
+    with _silence():
+        return examine(label)
+
+
 def examine_instance(strategy: Strategy) -> dict[str, Any]:
     """Evaluate an instance in this process; the pair is loaded once."""
+    with _silence():
+        return evaluated(_embedded_pair().with_strategy(strategy), strategy, {})
+
+
+@contextmanager
+def _silence() -> Iterator[None]:
     # progress bars would stand between the outcomes of checks
     with redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO()):
-        return evaluated(_embedded_pair().with_strategy(strategy), strategy, {})
+        yield
 
 
 def evaluated(
@@ -116,14 +130,16 @@ def _run(lm: HybridLM, **settings: Any) -> dict[str, Any]:
 
     logging.getLogger("lm_eval").setLevel(logging.ERROR)
     manager = TaskManager(include_path=str(tasks_path()), include_defaults=False)
-    results: dict[str, Any] = simple_evaluate(
-        model=lm,
-        tasks=[TASK],
-        task_manager=manager,
-        bootstrap_iters=0,
-        log_samples=True,
-        **settings,
-    )
+    # it lists compilers and packages for every results file, by a dozen processes
+    with mock.patch("lm_eval.evaluator.add_env_info"):
+        results: dict[str, Any] = simple_evaluate(
+            model=lm,
+            tasks=[TASK],
+            task_manager=manager,
+            bootstrap_iters=0,
+            log_samples=True,
+            **settings,
+        )
     return results
 
 

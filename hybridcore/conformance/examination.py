@@ -15,17 +15,23 @@ from .suite import CHECKS
 
 
 def check_strategy(
-    strategy: Any, only: Iterable[str] | None = None, checks: Sequence[Check] = CHECKS
+    strategy: Any,
+    only: Iterable[str] | None = None,
+    *,
+    in_process: bool = False,
+    checks: Sequence[Check] = CHECKS,
 ) -> Results:
     """Examine a strategy; print what comes back to see it as a table.
 
     :param strategy: a name as in ``model_args`` (``"foo"``,
         ``"foo:threshold=0.3"``), a class, or an instance.
     :param only: ids or families to run; all of them by default.
+    :param in_process: run lm_eval in this process, not in one of its own: quicker
+        where many strategies are examined.
     :raises StrategyNotFound: nothing installed has that name.
     :raises ArgumentError: ``only`` or ``conformance_xfail`` names no check.
     """
-    examination = Examination(Subject(strategy), checks)
+    examination = Examination(Subject(strategy, in_process), checks)
     wanted = checks_named(checks, only)
     examination.start(wanted)
     try:

@@ -25,6 +25,7 @@ class Subject:
 
     :param strategy: ``"name"``, ``"name:option=value,..."``,
         ``"distribution:name"``, a subclass of Strategy, or an instance.
+    :param in_process: evaluate in this process; so are classes and instances.
     :raises StrategyNotFound: no installed distribution provides the name.
 
     Attributes:
@@ -32,10 +33,13 @@ class Subject:
         options: values that differ from the defaults.
     """
 
-    def __init__(self, strategy: str | type[Strategy] | Strategy) -> None:
+    def __init__(
+        self, strategy: str | type[Strategy] | Strategy, in_process: bool = False
+    ) -> None:
         self.point: EntryPoint | None = None
         self.options: Mapping[str, Any] = {}
         self._class: type[Strategy] | None = None
+        self._in_process = in_process
         self._children: dict[Child, ChildProcess] = {}
         if isinstance(strategy, str):
             self.name, self.options = parse(strategy)
@@ -77,7 +81,8 @@ class Subject:
 
     def start(self, kind: Child) -> None:
         """Start a process that checks will want, so that nobody waits later."""
-        if self.point is not None and kind not in self._children:
+        here = self.point is None or (kind == "evaluation" and self._in_process)
+        if not here and kind not in self._children:
             self._children[kind] = _STARTERS[kind](self.label)
 
     def stop(self) -> None:
@@ -96,6 +101,8 @@ class Subject:
         """What a run through lm_eval found."""
         if self.point is None:
             return evaluation.examine_instance(self.instance())
+        if self._in_process:
+            return evaluation.examine_here(self.label)
         self.start("evaluation")
         return self._children["evaluation"].report()
 

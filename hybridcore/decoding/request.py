@@ -46,6 +46,7 @@ class GenerationRequest:
         seed: of the row's own generator.
         generation_kwargs: as the caller gave them, for ``start``.
         key: whatever the caller wants back with the answer.
+        on_token: told of each token when it is emitted.
     """
 
     prompt: Sequence[int]
@@ -58,6 +59,7 @@ class GenerationRequest:
     seed: int = 0
     generation_kwargs: Mapping[str, Any] = field(default_factory=dict)
     key: Any = None
+    on_token: Callable[[EmittedToken], None] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -89,6 +89,8 @@ class Row:
         else:
             self.tally.tokens_from_slm += 1
         self.finish = self._stop.finish(self._answer)
+        if self.request.on_token is not None:
+            self.request.on_token(emitted)
         return self.finish is not None
 
     def commit_drafts(self, accepted: int) -> int:

@@ -55,16 +55,21 @@ class SlmMove:
 
     def __call__(self, rows: Sequence[Row]) -> None:
         """Move every row of ``rows`` by one SLM step."""
-        able = [row for row in rows if row.room(self._holds) > 0]
+        able, budget = [], []
         for row in rows:
-            # a held row with one token left is a plain LLM step
-            row.waiting = row.room(self._holds) == 0
+            room = row.room(self._holds)
+            if room:
+                able.append(row)
+                budget.append(room)
+            else:
+                # a held row with one token left is a plain LLM step
+                row.waiting = True
         if able:
-            self._move(able)
+            self._move(able, budget)
 
-    def _move(self, rows: Sequence[Row]) -> None:
+    def _move(self, rows: Sequence[Row], budget: Sequence[int]) -> None:
         laws = self._read(rows)
-        turn = _Turn(rows, self._step(rows, laws), laws)
+        turn = _Turn(rows, self._step(rows, budget, laws), laws)
         verdicts, drawn = self._route(turn)
         drafting = [i for i, verdict in enumerate(verdicts) if verdict != Route.ASK]
         for i in (i for i, verdict in enumerate(verdicts) if verdict == Route.ASK):
@@ -86,9 +91,10 @@ class SlmMove:
         makers = [row.request.slm_law for row in rows]
         return PositionLaws(makers, lambda i: rows[i].sequence(), logits)
 
-    def _step(self, rows: Sequence[Row], laws: PositionLaws | None) -> Step:
+    def _step(
+        self, rows: Sequence[Row], budget: Sequence[int], laws: PositionLaws | None
+    ) -> Step:
         pending = [row.pending for row in rows]
-        budget = [row.room(self._holds) for row in rows]
         numbers = torch.tensor([pending, budget], device=self._device)
         hidden = None
         if self._wants_hidden and self._reader is not None:

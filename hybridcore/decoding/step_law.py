@@ -78,7 +78,7 @@ class PositionLaws:
     def draw(self, uniform: Sequence[float]) -> Tensor:
         """Return one token for each position, ``[N]``, by one number each."""
         if self._law is None and all(self._greedy):
-            return self._scored().argmax(-1)
+            return laws.best(self._scored())
         return laws.draw(self.law, uniform)
 
     def _made(self) -> Tensor:

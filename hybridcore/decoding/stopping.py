@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 _INCOMPLETE = "�"
+_WINDOW = 8  # tokens; decoding costs by the call, hardly by the token
 
 
 class TextTail:
@@ -17,19 +18,25 @@ class TextTail:
 
     def __init__(self, decode: Callable[[Sequence[int]], str]) -> None:
         self._decode = decode
-        self._shown = 0  # tokens whose text is already given out
-        self._start = 0  # where the window that is decoded again begins
+        self._start = 0  # where the window that is decoded each time begins
+        self._before = ""  # text of the window that is already given out
+        self._shown = 0  # tokens whose text that is
 
     def new_text(self, tokens: Sequence[int]) -> str:
         """Return the text that ``tokens`` add since the last call, "" if it is
         not complete yet. ``tokens`` is the whole sequence so far.
         """
-        before = self._decode(tokens[self._start : self._shown])
         now = self._decode(tokens[self._start :])
-        if len(now) <= len(before) or now.endswith(_INCOMPLETE):
+        if len(now) <= len(self._before) or now.endswith(_INCOMPLETE):
             return ""
-        self._start, self._shown = self._shown, len(tokens)
-        return now[len(before) :]
+        fresh = now[len(self._before) :]
+        self._before = now
+        if len(tokens) - self._start > _WINDOW:
+            # some tokens read differently behind others: keep what came last
+            self._start = self._shown
+            self._before = self._decode(tokens[self._start :])
+        self._shown = len(tokens)
+        return fresh
 
 
 class StopWatch:

@@ -5,7 +5,7 @@ uncertainty,entropy:threshold=1.5,speculative:num_drafts=6
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from itertools import product
 from typing import Any
@@ -49,6 +49,11 @@ class Choice:
         }
         kind.from_options(options)
         return Choice(self.name, options, grid, self.points)
+
+    def filled(self, values: Iterable[Any]) -> Choice:
+        """Return it with values for the option that has none."""
+        grid = {n: tuple(given or values) for n, given in self.grid.items()}
+        return Choice(self.name, self.options, grid)
 
     def settings(self) -> list[dict[str, Any]]:
         """Return the options of every point of the grid, in its order."""

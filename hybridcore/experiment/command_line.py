@@ -1,13 +1,9 @@
-"""What the commands on experiments share: arguments, and how one is run."""
+"""The arguments that the commands on experiments share."""
 
 from __future__ import annotations
 
 import argparse
-import json
-import logging
-import shlex
-from collections.abc import Callable, Sequence
-from datetime import datetime
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -15,17 +11,8 @@ from lm_eval.utils import simple_parse_args_string
 
 from ..errors import ArgumentError
 from .choice import Choice
-from .environment import asked_once
-from .evaluation import Evaluator
 from .experiment import DEMO, DEMO_TASKS, Experiment, Kind
 from .experiment_file import read_experiment
-from .local import Local
-from .plain_json import plain
-from .progress import ExperimentProgress
-from .quiet import without_bars
-from .run import Outcome, Run
-from .run_directory import RunDirectory
-from .table import print_tables
 
 _PAIR = ("slm", "llm", "device", "dtype", "batch_size", "scoring")
 
@@ -98,6 +85,23 @@ def add_run(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--resamples", type=int, default=Experiment.resamples)
     group.add_argument("--confidence", type=float, default=Experiment.confidence)
     group.add_argument("--json", action="store_true", help="for programs")
+    group.add_argument(
+        "--report",
+        action=argparse.BooleanOptionalAction,
+        default=True,
+        help="write the page of hybridlm report beside it",
+    )
+    group.add_argument(
+        "--backend",
+        choices=("local", "ray"),
+        default="local",
+        help="one process, or a Ray cluster [%(default)s]",
+    )
+    group.add_argument("--workers", type=int, default=2, help="of Ray [%(default)s]")
+    group.add_argument(
+        "--gpus-per-worker", type=float, help="of Ray [1, where there is one]"
+    )
+    group.add_argument("--ray-address", help="of a cluster [this machine]")
 
 
 def task_settings(arguments: argparse.Namespace) -> dict[str, Any]:
@@ -119,7 +123,7 @@ def task_settings(arguments: argparse.Namespace) -> dict[str, Any]:
 
 
 def experiment_of(
-    arguments: argparse.Namespace, kind: Kind, choices: Callable[[], Sequence[Choice]]
+    arguments: argparse.Namespace, kind: Kind, choices: Callable[[], Iterable[Choice]]
 ) -> Experiment:
     """Return the experiment of a file or of a command line, checked.
 
@@ -144,35 +148,6 @@ def experiment_of(
     ).checked()
 
 
-def run_experiment(experiment: Experiment, arguments: argparse.Namespace) -> int:
-    """Run, print and return the exit code: 1 where a cell failed."""
-    logging.getLogger("lm_eval").setLevel(logging.ERROR)
-    path = arguments.output or _new_path(experiment.kind)
-    with without_bars(), asked_once(), ExperimentProgress() as progress:
-        evaluator = Evaluator(experiment)
-        command = shlex.join(["hybridlm", *arguments.argv])
-        directory = RunDirectory(path, experiment, command)
-        backend = Local(evaluator, directory, progress)
-        outcome = Run(experiment, directory, evaluator, backend, progress)()
-    _print(outcome, experiment, path, arguments.json)
-    return int(bool(outcome.failed))
-
-
-def _print(outcome: Outcome, experiment: Experiment, path: Path, as_json: bool) -> None:
-    if as_json:
-        said = {"run": str(path), "rows": outcome.rows, "failed": outcome.failed}
-        print(json.dumps(plain(said), indent=2))
-        return
-    print_tables(outcome.rows, experiment.confidence)
-    for label, error in outcome.failed.items():
-        print(f"{label} failed: {error}")
-    print(f"run directory: {path}")
-
-
 def _limit(text: str) -> float:
     number = float(text)
     return int(number) if number.is_integer() else number
-
-
-def _new_path(kind: str) -> Path:
-    return Path("runs") / f"{kind}-{datetime.now():%Y%m%d-%H%M%S}"

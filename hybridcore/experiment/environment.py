@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -15,7 +16,7 @@ def asked_once() -> Iterator[None]:
 
     It starts ten processes (pip, lscpu, ...) and takes seconds.
     """
-    before = evaluator.add_env_info
+    before, hashed = evaluator.add_env_info, evaluator.get_git_commit_hash
     known: dict[str, Any] = {}
 
     def add(storage: dict[str, Any]) -> None:
@@ -23,8 +24,21 @@ def asked_once() -> Iterator[None]:
             before(known)
         storage.update(known)
 
+    commit = _git_commit()
     evaluator.add_env_info = add
+    evaluator.get_git_commit_hash = lambda: commit
     try:
         yield
     finally:
         evaluator.add_env_info = before
+        evaluator.get_git_commit_hash = hashed
+
+
+def _git_commit() -> str | None:
+    """Return what lm_eval reports as the commit, without git's complaints."""
+    try:
+        line = ["git", "describe", "--always"]
+        done = subprocess.run(line, capture_output=True, text=True)
+    except OSError:
+        return None
+    return done.stdout.strip() or None

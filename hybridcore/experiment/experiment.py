@@ -14,6 +14,7 @@ DEMO = {"slm": "demo-slm", "llm": "demo-llm"}
 DEMO_TASKS = ("hybrid_demo_generation", "hybrid_demo_choice")
 _NOT_OF_THE_PAIR = {
     "strategy": "name it with --strategies or --strategy",
+    "calibration": "name its strategy with its options",
     "trace": "every cell of the run directory has its own",
 }
 

@@ -67,10 +67,11 @@ def _of_task(
     facts: TaskFacts,
     shares: Mapping[int, Floats],
 ) -> Measured:
-    samples = list(_lines(folder / f"samples_{facts.name}.jsonl"))
+    samples = list(lines_of(folder / f"samples_{facts.name}.jsonl"))
     first = samples[0]["filter"]
     samples = [sample for sample in samples if sample["filter"] == first]
-    ids = [sample["doc_id"] for sample in samples]
+    # a trace numbers the documents that were asked, whichever of the task's they are
+    ids = range(len(samples))
     values = [sample.get(facts.metric) for sample in samples]
     known = all(i in shares for i in ids) and not np.isnan(list(shares.values())).any()
     counted = np.array([shares[i] for i in ids]) if known else None
@@ -90,7 +91,7 @@ def _of_task(
 def _shares(trace: Path) -> dict[str, dict[int, Floats]]:
     """Return for each task and document the LLM's tokens and all of them."""
     found: dict[str, dict[int, Floats]] = {}
-    for line in _lines(trace):
+    for line in lines_of(trace):
         task = found.setdefault(line["task"], {})
         known = task.setdefault(line["doc_id"], np.zeros(2))
         known += _counted(line)
@@ -113,7 +114,11 @@ def _json(path: Path) -> Any:
         raise _damaged(path, error) from None
 
 
-def _lines(path: Path) -> Iterator[Any]:
+def lines_of(path: Path) -> Iterator[Any]:
+    """Yield the lines of a file of JSON lines.
+
+    :raises ArgumentError: the file is missing or damaged.
+    """
     try:
         with path.open(encoding="utf-8") as lines:
             for line in lines:

@@ -2,32 +2,46 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from ..discovery import load_class
 from ..errors import ArgumentError, StrategyNotFound
 from .cell import Cell, Role, cell_of, safe
-from .experiment import Experiment
+from .choice import Choice
 
 BASELINES: dict[str, Role] = {"slm-only": "slm-only", "llm-only": "llm-only"}
 _NEAR = 0.005  # shares that one random cell serves
 
 
-def known_cells(experiment: Experiment) -> list[Cell]:
-    """Return the baselines and every point of every grid.
+def bounds() -> list[Cell]:
+    """Return the cells that every experiment is read against.
 
-    :raises ArgumentError: two cells are the same.
+    :raises StrategyNotFound: the baselines are not installed.
     """
-    cells = _baselines()
-    for choice in experiment.strategies:
+    try:
+        cells = [cell_of(name, {}, role) for name, role in BASELINES.items()]
+    except StrategyNotFound:
+        raise StrategyNotFound(
+            "no strategies slm-only and llm-only: every experiment is read against "
+            "them\npip install hybridlm-strategy-baselines"
+        ) from None
+    return [*cells, Cell("oracle", "oracle", "oracle", {}, "oracle")]
+
+
+def candidates(choices: Iterable[Choice]) -> list[Cell]:
+    """Return every point of every grid, baselines left out.
+
+    :raises ArgumentError: two of them are the same.
+    """
+    cells: list[Cell] = []
+    for choice in choices:
         for setting in choice.settings():
             cell = cell_of(choice.name, setting)
+            if cell in cells:
+                raise ArgumentError(f"{cell.label!r} stands twice: expected it once")
             if choice.name not in BASELINES:
                 cells.append(cell)
-    for i, cell in enumerate(cells):
-        if cell in cells[:i]:
-            raise ArgumentError(f"{cell.label!r} stands twice: expected it once")
     return cells
 
 
@@ -57,16 +71,6 @@ def random_cells(
         name = cell.id if alone else f"{cell.id}-{task}"
         cells.append(replace(cell, id=safe(name), tasks=(task,), beside=beside))
     return cells
-
-
-def _baselines() -> list[Cell]:
-    try:
-        return [cell_of(name, {}, role) for name, role in BASELINES.items()]
-    except StrategyNotFound:
-        raise StrategyNotFound(
-            "no strategies slm-only and llm-only: every experiment is read against "
-            "them\npip install hybridlm-strategy-baselines"
-        ) from None
 
 
 def _apart(found: Sequence[tuple[float, str]]) -> list[tuple[float, str]]:

@@ -69,16 +69,21 @@ class ExperimentProgress:
             setattr(lm, kind, partial(self._asked, getattr(lm, kind), lm, label))
         lm.cache_hook = _Finished(partial(self._answered, lm))
 
+    def begin(self, label: str, total: int) -> None:
+        """Say that so many requests are asked now."""
+        self._bars.reset(
+            self._inner, total=total, description=label, visible=True, note=""
+        )
+
     def _asked(
         self, run: Callable[..., Any], lm: Any, label: str, requests: Any, **more: Any
     ) -> Any:
-        self._bars.reset(
-            self._inner, total=len(requests), description=label, visible=True, note=""
-        )
+        self.begin(label, len(requests))
         return run(requests, **more)
 
     def _answered(self, lm: Any) -> None:
-        self._bars.update(self._inner, advance=1, note=self._note(lm))
+        self._bars.advance(self._inner)
+        self._bars.update(self._inner, note=self._note(lm))
 
     def _note(self, lm: Any) -> str:
         bar = self._bars.tasks[1]

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.integrate import trapezoid
 
 Floats = NDArray[np.float64]
 
@@ -40,7 +41,7 @@ def pinned(shares: Floats, recovered: Floats) -> tuple[Floats, Floats]:
 
 def apgr(x: Floats, y: Floats) -> Floats:
     """Return the area under pinned curves, ``[...]``."""
-    return np.asarray(np.trapezoid(y, x, axis=0))
+    return np.asarray(trapezoid(y, x, axis=0))
 
 
 def cpt(x: Floats, y: Floats, level: float) -> Floats:

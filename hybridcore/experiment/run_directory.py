@@ -6,6 +6,7 @@
     cells/<id>/results.json           lm_eval's results
     cells/<id>/samples_<task>.jsonl   lm_eval's logged samples
     cells/<id>/trace.jsonl            every request, token by token
+    thresholds.json                   those chosen for --points
     summary.json, summary.csv         one row for each cell and task
     curves.json                       one entry for each family of cells and task
 
@@ -83,6 +84,19 @@ class RunDirectory:
         """Put a filled folder in place, where an earlier failure may lie."""
         shutil.rmtree(self._cells / cell.id, ignore_errors=True)
         folder.rename(self._cells / cell.id)
+
+    def read(self, name: str) -> Any:
+        """Return what a JSON file of the run says, None where there is none."""
+        path = self.path / name
+        if not path.exists():
+            return None
+        try:
+            return json.loads(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise ArgumentError(
+                f"{str(path)!r} cannot be read: {error}\n"
+                "delete it to have it made again"
+            ) from None
 
     def write(self, name: str, text: str) -> None:
         """Write a file of the run, whole or not at all."""

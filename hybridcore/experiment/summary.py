@@ -157,11 +157,6 @@ class TaskSummary:
         return next((e for e in self.entries if e.cell["role"] == role), None)
 
 
-def as_json(rows: Sequence[Row]) -> str:
-    """Return rows as ``summary.json``."""
-    return json.dumps(plain(rows), indent=2, ensure_ascii=False)
-
-
 def as_csv(rows: Sequence[Row]) -> str:
     """Return rows as ``summary.csv``; options are JSON, what is unknown is empty."""
     text = io.StringIO()

@@ -9,19 +9,24 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from .curve import Curve
 from .summary import Row
 
 _WIDE = 200  # where there is no terminal whose width counts
 _STYLES = {"slm-only": "dim", "llm-only": "dim", "random": "dim", "oracle": "dim"}
 
 
-def print_tables(rows: Sequence[Row], confidence: float) -> None:
-    """Print one table for each task."""
+def print_tables(
+    rows: Sequence[Row], curves: Sequence[Curve], confidence: float
+) -> None:
+    """Print one table for each task, and below it what its curves come to."""
     console = Console()
     if not console.is_terminal:
         console = Console(width=_WIDE)
     for task in dict.fromkeys(row["task"] for row in rows):
         console.print(_table([row for row in rows if row["task"] == task], confidence))
+        for curve in (curve for curve in curves if curve["task"] == task):
+            console.print(_line(curve), highlight=False)
         for note in dict.fromkeys(
             f"{row['label']}: {row['note']}"
             for row in rows
@@ -52,6 +57,15 @@ def _table(rows: Sequence[Row], confidence: float) -> Table:
             _count(row["activated_params_per_token"]),
         )
     return table
+
+
+def _line(curve: Curve) -> Text:
+    levels = [
+        f"CPT({100 * float(level):g} %) {_estimate(cpt, 'value', '', _percent)}"
+        for level, cpt in curve["cpt"].items()
+    ]
+    apgr = _estimate(curve["apgr"], "value", "", _number)
+    return Text(f"{curve['family']}: APGR {apgr}, {', '.join(levels)}")
 
 
 def _estimate(row: Row, name: str, prefix: str, write: Any) -> str:

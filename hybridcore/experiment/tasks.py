@@ -68,11 +68,7 @@ def task_facts(
     :raises ArgumentError: a task has no documents, or not the metric.
     """
     found = {}
-    for name, task in manager.load(list(names))["tasks"].items():
-        if not len(task.eval_docs):
-            raise ArgumentError(
-                f"task {name!r} has no documents: expected at least one"
-            )
+    for name, task in _loaded(manager, names).items():
         known = list(task.aggregation())
         chosen = metric.get(name, metric.get("", known[0]))
         if chosen not in known:
@@ -92,3 +88,28 @@ def task_facts(
             f"metric of {name!r}: no such task here{did_you_mean(name, found)}"
         )
     return found
+
+
+def _loaded(manager: TaskManager, names: Sequence[str]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for name in names:
+        try:
+            found |= manager.load([name])["tasks"]
+        except IndexError:  # lm_eval looks at the first document
+            raise _without_documents(name) from None
+        except Exception as error:  # whatever a task's own code or data raise
+            reason = str(error).strip().splitlines() or [type(error).__name__]
+            raise ArgumentError(
+                f"task {name!r} cannot be loaded: {reason[0]}\n"
+                f"lm-eval validate --tasks {name} tells more"
+            ) from error
+    for name, task in found.items():
+        if not len(task.eval_docs):
+            raise _without_documents(name)
+    return found
+
+
+def _without_documents(name: str) -> ArgumentError:
+    return ArgumentError(
+        f"task {name!r} has no documents: expected at least one\nlook at its data"
+    )

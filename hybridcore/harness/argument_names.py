@@ -18,7 +18,17 @@ SYNONYMS = {
     "slm_torch_dtype": "slm_dtype",
     "llm_torch_dtype": "llm_dtype",
 }
-OURS = ("slm", "llm", "strategy", "scoring", "trace", "seed", "config", "pack")
+OURS = (
+    "slm",
+    "llm",
+    "strategy",
+    "scoring",
+    "trace",
+    "seed",
+    "config",
+    "calibration",
+    "pack",
+)
 LOADING = (
     "attn_implementation",
     "experts_implementation",

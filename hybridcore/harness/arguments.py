@@ -13,6 +13,7 @@
 ``pack``               whether linear layers are packed for the CPU, where that is
                        faster [true for models loaded here, false for loaded ones]
 ``config``             a TOML file with more of these: see :mod:`.config_file`
+``calibration``        a file of ``hybridlm calibrate``: strategy and threshold
 ``dtype``              [float16, on a CPU float32]
 ``device``             [cuda, where there is none the CPU]
 ``batch_size``         rows in flight, or ``auto`` [1]

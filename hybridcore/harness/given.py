@@ -8,6 +8,7 @@ from typing import Any
 
 from ..errors import ArgumentError
 from .argument_names import FLAG_DEFAULTS, SYNONYMS, is_argument
+from .calibration_file import with_calibration
 from .config_file import read_config
 from .processes import warn
 
@@ -40,14 +41,14 @@ def flat(given: Mapping[str, Any]) -> dict[str, Any]:
     named = canonical(given)
     path = named.pop("config", None)
     if path is None:
-        return named
+        return with_calibration(named)
     from_file = canonical(read_config(str(path)))
     options = from_file.pop("strategy_options", {})
     of_file = from_file.get("strategy")
     # options in the file belong to the strategy in the file
     if of_file is None or named.get("strategy", of_file) == of_file:
         from_file |= options
-    return from_file | named
+    return with_calibration(from_file | named)
 
 
 def with_flags(given: Mapping[str, Any], flags: Mapping[str, Any]) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, TypeVar
 
 import torch
@@ -13,7 +13,7 @@ from lm_eval.utils import simple_parse_args_string
 
 from ..discovery import create
 from ..dispatch import Dispatcher
-from ..scoring import Score
+from ..scoring import Score, ScoreRequest
 from ..strategy import Strategy
 from . import error_line
 from .arguments import Model, Scoring, missing_slm, name_of, parse, scoring_of
@@ -34,6 +34,8 @@ from .scoring_call import Encoded, ScoringCall, is_empty, reads_slm, rolling_win
 from .trace import Trace
 
 T = TypeVar("T")
+# scores known without running the models; None where these are not
+Replay = Callable[[list[ScoreRequest]], "Iterator[tuple[int, Score]] | None"]
 
 
 class HybridLM(CausalHFLM):
@@ -119,6 +121,7 @@ class HybridLM(CausalHFLM):
     def _adopt(self, strategy: Strategy, name: str) -> None:
         self.strategy = strategy
         self.strategy_name = name
+        self.replay: Replay | None = None
         self.dispatcher = Dispatcher(strategy)
         self.runs_slm = "slm" in strategy.requires
         self.scores_with_slm = reads_slm(strategy, self.scoring)

@@ -118,7 +118,7 @@ def slm_loader(llm: CausalHFLM, given: Arguments) -> Callable[[], CausalHFLM] | 
     slm, loading = given.slm, dict(given.slm_loading)
     if slm is None:
         return None
-    if slm is given.llm or (slm, loading) == (given.llm, given.llm_loading):
+    if (slm, loading) == (given.llm, given.llm_loading):
         return lambda: llm
     if not isinstance(slm, str) and not getattr(slm, "name_or_path", ""):
         # a model that was never saved brings no tokenizer of its own

@@ -91,8 +91,11 @@ class ScoringCall:
         lm = self._lm
         if not self._parts:
             return ()
+        requests = [ScoreRequest(tuple(c), tuple(t)) for _, c, t in self._parts]
+        if lm.replay is not None and (scores := lm.replay(requests)) is not None:
+            return scores
         return score(
-            [ScoreRequest(tuple(c), tuple(t)) for _, c, t in self._parts],
+            requests,
             slm=models[0] if lm.scores_with_slm else None,
             llm=models[-1],
             dispatcher=lm.dispatcher,

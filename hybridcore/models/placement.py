@@ -12,14 +12,12 @@ def execution_device(model: Any) -> torch.device:
     """Return the device that a model's inputs go to.
 
     Weights that accelerate has offloaded (to the CPU, to disk) lie on no device until
-    the hook of their layer fetches them; the hook of the embeddings knows where to.
+    the hook of their layer fetches them: the first hook of the model knows where to.
     """
-    embedding = model.get_input_embeddings()
-    device: torch.device = model.device
-    others = model.modules() if device.type == "meta" else ()
-    for module in (embedding, *others):
+    for module in model.modules():
         for found in _hooked_devices(module):
             return found
+    device: torch.device = model.device
     return device
 
 

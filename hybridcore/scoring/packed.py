@@ -27,11 +27,22 @@ _BUDGET_ELSEWHERE = 8192
 _SMALLEST = 32  # tokens; a forward that does not fit with these will not fit at all
 
 
+def budget_of(reader: TreeReader) -> int:
+    """Return how many new tokens a reader takes at once."""
+    return _BUDGET.get(reader.device.type, _BUDGET_ELSEWHERE)
+
+
 def read(
-    reader: TreeReader, passages: Sequence[Passage], hidden: bool = False
+    reader: TreeReader,
+    passages: Sequence[Passage],
+    hidden: bool = False,
+    budget: int | None = None,
 ) -> Iterator[Page]:
-    """Yield the pages of ``passages``, in the order of their tree."""
-    budget = _BUDGET.get(reader.device.type, _BUDGET_ELSEWHERE)
+    """Yield the pages of ``passages``, in the order of their tree.
+
+    :param budget: new tokens of a page; the reader's own where left out.
+    """
+    budget = budget or budget_of(reader)
     reading = _Reading(reader, budget)
     try:
         for sheet in sheets(leaves(passages), budget):

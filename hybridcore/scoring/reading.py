@@ -40,6 +40,12 @@ def read_alike(
     longest = min((t.longest for t in trees if t and t.longest), default=None)
     if not all(trees) or (longest and any(len(p.tokens) > longest for p in passages)):
         pages = [batched.read(model, passages, batch_size) for model in models]
-    else:
-        pages = [packed.read(tree, passages, False) for tree in trees if tree]
-    yield from zip(*pages, strict=True)
+        yield from zip(*pages, strict=True)
+        return
+    # a tree is one walk at a time: two models that are one share its pages
+    kinds = list(dict.fromkeys(tree for tree in trees if tree))
+    budget = min(packed.budget_of(tree) for tree in kinds)
+    walks = [packed.read(tree, passages, budget=budget) for tree in kinds]
+    places = [kinds.index(tree) for tree in trees if tree]
+    for found in zip(*walks, strict=True):
+        yield tuple(found[place] for place in places)

@@ -57,6 +57,21 @@ def test_split_characters_are_kept_back_until_complete():
     assert shown == ["x", "", "é", "", "中", "y"]
 
 
+def test_long_texts_are_decoded_once_for_each_token_in_a_bounded_window():
+    lengths = []
+
+    def words(tokens):
+        """As SentencePiece does: no blank before the first word."""
+        lengths.append(len(tokens))
+        return "".join(f" w{token}" for token in tokens).removeprefix(" ")
+
+    tail = TextTail(words)
+    shown = "".join(tail.new_text(range(i + 1)) for i in range(300))
+    assert shown == words(range(300))
+    assert max(lengths[:-1]) < 20
+    assert len(lengths) < 350
+
+
 @pytest.mark.parametrize("drafts", [1, 2, 4, 7])
 def test_a_stop_inside_a_block_cuts_there(make_pair, drafts):
     law = WarpLaw(0.0)

@@ -17,19 +17,8 @@ from hybridcore.experiment.evaluation import Evaluator
 from .conftest import contents, share
 
 TASK = "hybrid_demo_generation"
-SMALL = [
-    *[
-        "--limit",
-        "3",
-        "--resamples",
-        "100",
-        "--seed",
-        "7",
-        "--gen-kwargs",
-        "max_gen_toks=24",
-    ]
-]
-SMALL += ["--tasks", TASK]
+SMALL = ["--tasks", TASK, "--limit", "3", "--resamples", "100", "--seed", "7"]
+SMALL += ["--gen-kwargs", "max_gen_toks=24"]
 LINE = ["compare", "--strategies", "entropy:threshold=0.5,speculative", *SMALL]
 
 
@@ -46,8 +35,15 @@ def finished(pair: HybridLM, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_the_baselines_are_always_there(finished: Path) -> None:
     rows = json.loads((finished / "summary.json").read_text())
     roles = [row["role"] for row in rows]
-    assert roles == ["slm-only", "llm-only", "candidate", "candidate", "random"]
-    slm, llm, entropy, speculative, random = rows
+    assert roles == [
+        "slm-only",
+        "llm-only",
+        "oracle",
+        "candidate",
+        "candidate",
+        "random",
+    ]
+    slm, llm, oracle, entropy, speculative, random = rows
     assert (slm["llm_share"], llm["llm_share"]) == (0.0, 1.0)
     assert 0 < entropy["llm_share"] < 1
     # what is not routed has no share that random could have
@@ -55,6 +51,7 @@ def test_the_baselines_are_always_there(finished: Path) -> None:
         entropy["llm_share"], abs=1e-6
     )
     assert speculative["difference"] == llm["difference"] == 0.0
+    assert oracle["difference"] == 0.0
     assert {row["documents"] for row in rows} == {3}
 
 
@@ -87,6 +84,10 @@ def test_a_cell_has_what_lm_eval_gives(finished: Path) -> None:
     assert all(s["resps"] == [[by_document[s["doc_id"]]]] for s in samples)
     mean = sum(sample["exact_match"] for sample in samples) / 3
     assert results["results"][TASK]["exact_match,answer"] == mean
+
+
+def test_there_is_a_page_on_it(finished: Path) -> None:
+    assert "entropy threshold=0.5" in (finished / "report.html").read_text()
 
 
 def test_the_share_is_what_was_counted(finished: Path) -> None:
@@ -177,9 +178,7 @@ def test_nothing_finished_is_run_again(finished: Path, hybridlm, monkeypatch) ->
     assert contents(finished) == before
 
 
-def test_a_failing_cell_does_not_stop_the_rest(
-    hybridlm, tmp_path: Path, monkeypatch
-) -> None:
+def test_a_failing_cell_does_not_stop_the_rest(hybridlm, tmp_path: Path) -> None:
     evaluate = Evaluator._evaluate
 
     def failing(self, cell, folder, progress):
@@ -187,23 +186,24 @@ def test_a_failing_cell_does_not_stop_the_rest(
             raise ZeroDivisionError("planted")
         evaluate(self, cell, folder, progress)
 
-    monkeypatch.setattr(Evaluator, "_evaluate", failing)
     line = [*LINE[:2], "entropy,speculative", *SMALL, "--output", str(tmp_path / "run")]
-    code, out, err = hybridlm(*line, "--json")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Evaluator, "_evaluate", failing)
+        code, out, err = hybridlm(*line, "--json")
     said = json.loads(out)
     assert code == 1
     assert said["failed"] == {"entropy": "ZeroDivisionError: planted"}
     assert [row["cell"] for row in said["rows"]] == [
         "slm-only",
         "llm-only",
+        "oracle",
         "speculative",
     ]
     assert "entropy failed: ZeroDivisionError: planted" in err
     folder = tmp_path / "run" / "cells" / "entropy"
     assert json.loads((folder / "cell.json").read_text())["status"] == "failed"
     assert "planted" in (folder / "traceback.txt").read_text()
-    monkeypatch.undo()
     # it is tried again, alone
     code, out, _ = hybridlm(*line, "--json")
     assert code == 0
-    assert len(json.loads(out)["rows"]) == 5
+    assert len(json.loads(out)["rows"]) == 6

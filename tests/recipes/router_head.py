@@ -10,6 +10,7 @@ from sklearn.linear_model import LogisticRegression
 from torch import Tensor
 
 from hybridcore import Route, Step, Strategy, hookimpl, option
+from hybridcore.signals import least_confidence
 
 BEST = 10  # log-probabilities that the head sees beside the hidden state
 
@@ -19,13 +20,15 @@ class RouterHead(Strategy):
 
     requires = frozenset({"slm", "slm_hidden"})
 
-    head: str = option(help="file that train() has written")
+    head: str = option("", help="file of train(); without one, least confidence")
     threshold: float = option(
-        0.1, minimum=0.0, maximum=1.0, unit="probability", help="of another token"
+        0.1, minimum=-1.0, maximum=1.0, unit="probability", help="of another token"
     )
 
     @hookimpl
     def route_token(self, step: Step) -> Route:
+        if not self.head:
+            return Route.ask_above(least_confidence(step.logits), self.threshold)
         seen = features(step.hidden, step.logits)
         head = {name: part.to(seen.device) for name, part in read(self.head).items()}
         differs = (seen @ head["weight"] + head["bias"]).sigmoid()

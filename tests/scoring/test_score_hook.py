@@ -7,7 +7,8 @@ import torch
 
 from hybridcore import Positions, Route, Step, Strategy, Verdict, hookimpl, option
 from hybridcore.errors import HookError, StrategyError
-from hybridcore.scoring import gold
+from hybridcore.models.tree_probe import choose_tree_reader
+from hybridcore.scoring import gold, packed
 
 from .conftest import VOCAB, as_scoring, mixed_requests, plain_logits, scores
 
@@ -44,6 +45,38 @@ def test_a_mixture_as_the_formula(small, large, batch_size, piece, monkeypatch):
         assert answer.is_greedy == bool((law.argmax(-1) == token).all())
         assert answer.from_llm is None
         assert answer.tally.scored_tokens == len(request.continuation)
+
+
+class Elsewhere:
+    """A tree reader that says it is on another device."""
+
+    def __init__(self, reader):
+        self._reader = reader
+        self.device = torch.device("meta")
+
+    def __getattr__(self, name):
+        return getattr(self._reader, name)
+
+
+def trees(model, how):
+    """Tree readers of a small and a large model, by how they differ."""
+    tree = choose_tree_reader(model)
+    if how == "one model":
+        return tree, tree
+    other = choose_tree_reader(model)
+    return other, Elsewhere(tree) if how == "two devices" else tree
+
+
+@pytest.mark.parametrize("how", ["one model", "two models", "two devices"])
+def test_sheets_of_both_models_hold_the_same(large, how, monkeypatch):
+    monkeypatch.setitem(packed._BUDGET, "cpu", 9)
+    requests = mixed_requests()
+    models = [as_scoring(large, tree=tree) for tree in trees(large, how)]
+    found = scores(requests, Mixture(), *models)
+    alone = scores(requests, llm=as_scoring(large))
+    assert [a.log_likelihood for a in found] == pytest.approx(
+        [a.log_likelihood for a in alone], abs=1e-4
+    )
 
 
 def test_positions_name_gold_and_request(small, large):

@@ -128,6 +128,18 @@ def test_a_resumed_evaluation_goes_on_in_its_trace(
     assert list(tmp_path.glob("trace*")) == [path]
 
 
+def test_an_evaluation_with_an_empty_cache_is_a_new_one(
+    make: Callable[..., HybridLM], tmp_path: Path
+) -> None:
+    path = tmp_path / "trace.jsonl"
+    for part in (TEXTS[:1], TEXTS):
+        lm = make(strategy="slm-only", trace=str(path))
+        database = str(tmp_path / f"cache{len(part)}.db")
+        CachingLM(lm, database).generate_until(part)
+    assert sorted(lines(path)) == [0, 1, 2]
+    assert lines(tmp_path / "trace.1.jsonl") == [0]
+
+
 def test_making_runners_is_lazy_and_off_the_clock(
     make: Callable[..., HybridLM], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -73,9 +73,38 @@ def test_rolling_scores_are_hflms(loaded: HybridLM, models: dict[str, HFLM]) -> 
     assert lm.counts().tasks["t"].scored_tokens == sum(map(len, TEXTS))
 
 
-def test_encoded_requests_of_no_task(loaded: HybridLM, models: dict[str, HFLM]) -> None:
+def test_a_short_window_of_an_slm_that_does_not_score_is_no_ones(
+    make: Callable[..., HybridLM], models: dict[str, HFLM]
+) -> None:
+    texts = [rolling(text, doc=i) for i, text in enumerate(TEXTS)]
+    lm = make(slm_max_length=40, strategy="entropy")
+    assert lm.max_length == 40
+    theirs = models["llm"].loglikelihood_rolling(texts)
+    assert lm.loglikelihood_rolling(texts) == pytest.approx(theirs, abs=1e-3)
+
+
+def test_a_context_is_cut_where_it_does_not_fit(
+    loaded: HybridLM, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The last token is never read, so one more than the window fits."""
+    lm = loaded.with_strategy("slm-only")
+    lm.loglikelihood([likelihood("a" * WINDOW, "b")])
+    assert not lm.counts().tasks["t"].truncated_prompts
+    assert "cut at the left" not in caplog.text
+    lm.loglikelihood([likelihood("a" * (WINDOW + 1), "b")])
+    assert lm.counts().tasks["t"].truncated_prompts == 1
+    assert "1 contexts are longer than the window of 96 tokens: cut" in caplog.text
+
+
+def test_encoded_requests_of_no_task(
+    loaded: HybridLM, models: dict[str, HFLM], monkeypatch: pytest.MonkeyPatch
+) -> None:
     encoded = [(("a", "b"), [5, 6], [7]), (None, [8], [9, 10])]
-    ours = loaded.with_strategy("slm-only")._loglikelihood_tokens(encoded)
+    lm = loaded.with_strategy("slm-only")
+    kept: list[Any] = []
+    monkeypatch.setattr(lm.cache_hook, "add_partial", lambda *item: kept.append(item))
+    ours = lm._loglikelihood_tokens(encoded)
+    assert [texts for _, texts, _ in kept] == [("a", "b")]
     theirs = models["llm"]._loglikelihood_tokens(encoded)
     assert [v for v, _ in ours] == pytest.approx([v for v, _ in theirs], abs=1e-4)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -17,6 +18,7 @@ from hybridcore.harness import batch_size, processes
 from hybridcore.harness.ledger import Ledger
 from hybridcore.harness.report import table
 from hybridcore.harness.trace import Trace
+from hybridcore.scoring import Score
 from hybridcore.tally import Tally
 
 from .conftest import generation, likelihood, rolling
@@ -77,6 +79,9 @@ def test_the_table_has_a_line_for_each_task(loaded: HybridLM) -> None:
     assert [row.split()[0] for row in body] == ["a", "b", "all"]
     assert "0.0 %" in body[0]
     assert "LLM share" in head
+    lm = loaded.with_strategy("llm-only")
+    lm.generate_until(MIXED)
+    assert "  100.0 %" in table(lm.get_model_info()["hybrid"])
 
 
 def test_lm_eval_prints_the_table_library_users_do_not(
@@ -152,6 +157,18 @@ def test_trace_of_scores(make: Callable[..., HybridLM], tmp_path: Path) -> None:
     assert text["tally"]["requests"] == 1
 
 
+def test_a_text_ran_the_llm_where_one_of_its_windows_did(loaded: HybridLM) -> None:
+    recorder = loaded.with_strategy("slm-only").recorder
+    parts = [
+        Score(-1.0, True, Tally(requests=1, llm_requests_skipped=n)) for n in (0, 1)
+    ]
+    recorder.scores(rolling("x", "some"), parts, empty=False)
+    recorder.scores(rolling("x", "none"), parts[1:] * 2, empty=False)
+    tasks = recorder.ledger.tasks
+    assert (tasks["some"].requests, tasks["some"].llm_requests_skipped) == (1, 0)
+    assert (tasks["none"].requests, tasks["none"].llm_requests_skipped) == (1, 1)
+
+
 def test_lines_are_there_before_the_run_ends(
     make: Callable[..., HybridLM], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -198,8 +215,18 @@ def test_rows_are_computed_from_memory(
     assert 1 < few < 64
     assert batch_size.rows_in_flight([model, model], 96, 5, 64) < few
     assert batch_size.rows_in_flight([model], 10**9, 5, 64) == 1
+    # the logits of a block: 258 wide, four copies in float32
+    assert batch_size.rows_in_flight([model], 1, 40, 64) < few
     assert batch_size.rows_scored([model], 1, 64) > batch_size.rows_scored(
         [model], 96, 64
     )
     monkeypatch.undo()
-    assert batch_size.free_bytes(torch.device("cpu")) > 10**6
+    cpu = torch.device("cpu")
+    assert batch_size.free_bytes(cpu) > 10**6
+    # what is free is for all processes of this machine
+    memory = SimpleNamespace(available=8000)
+    monkeypatch.setattr(batch_size.psutil, "virtual_memory", lambda: memory)
+    monkeypatch.setattr(batch_size, "_cgroup_bytes", lambda: [6000])
+    assert batch_size.free_bytes(cpu) == 6000
+    monkeypatch.setenv("LOCAL_WORLD_SIZE", "4")
+    assert batch_size.free_bytes(cpu) == 1500

@@ -1,0 +1,99 @@
+"""``hybridlm calibrate``: a threshold for a wanted share or accuracy, checked apart."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+from typing import Any
+
+from ..experiment.calibration import Calibration, Target, opened, text_of
+from ..experiment.choice import choices
+from ..experiment.command_line import add_pair, add_tasks, pair_of, task_settings
+from ..experiment.experiment import DEMO_TASKS, Experiment
+from ..experiment.running import session
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add strategy, target and documents, and what all experiments have."""
+    parser.add_argument(
+        "--strategy", default="uncertainty", metavar="NAME:OPTION=VALUE,..."
+    )
+    parser.add_argument("--option", default="threshold", help="to choose [%(default)s]")
+    parser.add_argument(
+        "--target-llm-share", type=float, help="wanted share of the LLM's tokens"
+    )
+    parser.add_argument(
+        "--target-accuracy",
+        type=float,
+        help="wanted share of the LLM's own accuracy, with as few of its tokens",
+    )
+    parser.add_argument(
+        "--points", type=int, default=9, help="thresholds tried for an accuracy"
+    )
+    parser.add_argument(
+        "--calibration-fraction",
+        type=float,
+        default=0.5,
+        help="of the documents to choose on; the rest is held out [%(default)s]",
+    )
+    parser.add_argument("--output", type=Path, default=Path("calibration.json"))
+    parser.add_argument("--resamples", type=int, default=Experiment.resamples)
+    parser.add_argument("--confidence", type=float, default=Experiment.confidence)
+    parser.add_argument("--json", action="store_true", help="for programs")
+    add_pair(parser)
+    add_tasks(parser)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Calibrate, check on held-out documents, save and print."""
+    target = Target(arguments.target_llm_share, arguments.target_accuracy).checked()
+    experiment = _experiment(arguments)
+    with session() as progress:
+        fraction = arguments.calibration_fraction
+        found = Calibration(experiment, fraction, progress)(target, arguments.points)
+    arguments.output.write_text(text_of(found), encoding="utf-8")
+    if arguments.json:
+        print(json.dumps({"file": str(arguments.output), **found}, indent=2))
+    else:
+        print(_said(found, arguments))
+    return 0
+
+
+def _experiment(arguments: argparse.Namespace) -> Experiment:
+    arguments.tasks = arguments.tasks or DEMO_TASKS[0]
+    (choice,) = choices(arguments.strategy)[:1]
+    return Experiment(
+        kind="sweep",
+        pair=pair_of(arguments),
+        strategies=(opened(choice, arguments.option),),
+        resamples=arguments.resamples,
+        confidence=arguments.confidence,
+        **task_settings(arguments),
+    ).checked()
+
+
+def _said(found: dict[str, Any], arguments: argparse.Namespace) -> str:
+    chosen, checked = found["calibration"], found["held_out"]
+    option = arguments.option
+    percent = f"{100 * arguments.confidence:g} %"
+    return "\n".join(
+        [
+            f"{found['strategy']} {option}={found['options'][option]:g}, chosen on "
+            f"{len(chosen['documents'])} documents of {found['task']}: "
+            f"LLM share {_percent(chosen['llm_share'])}, "
+            f"{found['metric']} {chosen['value']:.3f}",
+            f"on {len(checked['documents'])} held-out documents ({percent} intervals):",
+            f"  LLM share {_percent(checked['llm_share'])} "
+            f"[{_percent(checked['share_low'])}, {_percent(checked['share_high'])}]",
+            f"  {found['metric']} {checked['value']:.3f} "
+            f"[{checked['low']:.3f}, {checked['high']:.3f}], "
+            f"LLM alone {checked['llm_value']:.3f}, difference "
+            f"[{checked['difference_low']:+.3f}, {checked['difference_high']:+.3f}]",
+            f"saved; use it with --model_args ...,calibration={arguments.output}",
+        ]
+    )
+
+
+def _percent(value: float) -> str:
+    return f"{100 * value:.1f} %"

@@ -1,0 +1,76 @@
+"""What one model says of the gold tokens of some requests."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from ..scoring import ScoreRequest
+from ..scoring.gold import piece_of
+from ..scoring.page import Page
+
+
+@dataclass(frozen=True)
+class GoldTokens:
+    """Attributes:
+    values: ``[N]``, the log-probability of each gold token.
+    best: ``[N]`` int64, the argmax of the law there.
+    """
+
+    values: Tensor
+    best: Tensor
+
+    def hits(self, request: ScoreRequest) -> Tensor:
+        """Return where the gold token is the argmax, ``[N]`` bool."""
+        return self.best == torch.tensor(list(request.continuation))
+
+
+def gold_tokens(
+    page: Page,
+    requests: Sequence[ScoreRequest],
+    dtype: torch.dtype | None,
+    width: int,
+) -> dict[int, GoldTokens]:
+    """Return by index what a page says of its requests.
+
+    :param dtype: of the softmax, ``width`` the number of columns it runs over.
+    """
+    indices, sizes = [], []
+    rows: list[int] = []
+    gold: list[int] = []
+    for index, own in page.members():
+        continuation = requests[index].continuation
+        indices.append(index)
+        sizes.append(len(continuation))
+        rows += own[-len(continuation) :]
+        gold += continuation
+    values, best = _said(page, rows, gold, dtype, width)
+    parts = zip(values.split(sizes), best.split(sizes), strict=True)
+    return {i: GoldTokens(*part) for i, part in zip(indices, parts, strict=True)}
+
+
+def _said(
+    page: Page,
+    rows: Sequence[int],
+    gold: Sequence[int],
+    dtype: torch.dtype | None,
+    width: int,
+) -> tuple[Tensor, Tensor]:
+    # rows repeat where requests share a passage; their laws are made once
+    unique, inverse = torch.unique(torch.tensor(rows), return_inverse=True)
+    wanted = torch.tensor(gold)
+    values = torch.empty(len(wanted))
+    best = torch.empty(len(wanted), dtype=torch.long)
+    size = piece_of(page.width)
+    for start in range(0, len(unique), size):
+        piece = page.logits(unique[start : start + size])[:, :width]
+        law = piece.log_softmax(-1, dtype=dtype)
+        inside = ((inverse >= start) & (inverse < start + size)).nonzero()[:, 0]
+        at = (inverse[inside] - start).to(law.device)
+        values = values if start else values.to(law.dtype)
+        values[inside] = law[at, wanted[inside].to(law.device)].cpu()
+        best[inside] = law.argmax(-1)[at].cpu()
+    return values, best

@@ -1,0 +1,8 @@
+"""The conformance suite, whole."""
+
+from hybridcore.conformance import check_strategy
+
+
+def test_conforms():
+    results = check_strategy("speculative", in_process=True)
+    assert results.ok, results
