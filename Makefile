@@ -11,16 +11,17 @@ HALF := $(VENV)/half-made
 USABLE := 'import pip, sys; sys.exit(sys.version_info < (3, 10))'
 SPECS := pyproject.toml constraints.txt requirements-dev.txt \
   $(wildcard plugins/*/pyproject.toml hybridcore/startup/*hybridlm*)
+APT := apt-get --quiet=2 -o Acquire::Retries=1 -o Acquire::http::Timeout=20
 PIP := $(RUN) -m pip install --quiet --disable-pip-version-check \
   --constraint constraints.txt
 
-.PHONY: demo test lint docs dist clean
+.PHONY: demo test lint docs browser dist clean
 .DELETE_ON_ERROR:
 
 demo: $(READY)
 	$(VENV)/bin/hybridlm demo
 
-test: lint docs
+test: lint docs browser
 	$(RUN) -m pytest
 
 lint: $(READY)
@@ -32,6 +33,16 @@ lint: $(READY)
 docs: $(READY)
 	NO_MKDOCS_2_WARNING=1 $(RUN) -m mkdocs build --strict \
 	  --config-file .ci/mkdocs.yml
+
+# for the tests of the report's page, which are skipped where there is none
+browser:
+	@if command -v chromium && command -v chromedriver; then :; \
+	elif [ "$$(id -u)" = 0 ] && command -v apt-get; then \
+	  echo "installing chromium and chromium-driver" >&2; \
+	  { $(APT) update && $(APT) install --yes --no-install-recommends \
+	    chromium chromium-driver fonts-dejavu-core; } || \
+	    echo "no browser could be installed: tests in one are skipped" >&2; \
+	else echo "tests in a browser want chromium and chromedriver" >&2; fi > /dev/null
 
 dist: $(READY)
 	rm -rf dist

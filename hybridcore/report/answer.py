@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
+
+from .json_values import items, number, tables, whole
 
 # how a token came to be, one letter each; the page's legend has the same
 TRUSTED, ACCEPTED, OWN, REPLACED = "s", "a", "l", "r"
@@ -62,8 +63,6 @@ class Answer:
     scored: list[Scored] = field(default_factory=list)
     units: int = 0
     llm_units: int = 0
-    drafted: int = 0
-    accepted: int = 0
 
     @property
     def share(self) -> float | None:
@@ -72,21 +71,19 @@ class Answer:
 
     def count(self, tally: Mapping[str, Any]) -> None:
         """Add the counts of one request."""
-        self.units += _whole(tally, "tokens_out") + _whole(tally, "scored_tokens")
-        self.llm_units += _whole(tally, "tokens_from_llm")
-        self.llm_units += _whole(tally, "scored_from_llm")
-        self.drafted += _whole(tally, "num_draft_tokens")
-        self.accepted += _whole(tally, "num_accepted_draft_tokens")
+        self.units += whole(tally.get("tokens_out")) + whole(tally.get("scored_tokens"))
+        self.llm_units += whole(tally.get("tokens_from_llm"))
+        self.llm_units += whole(tally.get("scored_from_llm"))
 
 
-def tokens_of(emitted: Iterable[Mapping[str, Any]]) -> Tokens:
+def tokens_of(line: Mapping[str, Any]) -> Tokens:
     """Read the tokens of a generation as a trace has them."""
     tokens = Tokens([], "", [])
     kinds = []
-    for position, token in enumerate(emitted):
+    for position, token in enumerate(tables(line.get("tokens"))):
         tokens.texts.append(_text(token, "text", "id"))
         kinds.append(_kind(token))
-        tokens.signals.append(_number(token.get("signal")))
+        tokens.signals.append(number(token.get("signal")))
         if token.get("rejected") is not None:
             tokens.replaced[position] = _text(token, "rejected_text", "rejected")
     tokens.kinds = "".join(kinds)
@@ -95,13 +92,13 @@ def tokens_of(emitted: Iterable[Mapping[str, Any]]) -> Tokens:
 
 def scored_of(line: Mapping[str, Any]) -> Scored:
     """Read a scored request as a trace has it."""
-    parts = [part for part in line.get("parts") or [] if isinstance(part, Mapping)]
-    kinds, signals = "", []
-    for part in parts:
-        flags = part.get("from_llm") or []
+    kinds = ""
+    signals: list[float | None] = []
+    for part in tables(line.get("parts")):
+        flags = items(part.get("from_llm"))
         kinds += "".join(OWN if flag else TRUSTED for flag in flags)
-        signals += [_number(s) for s in part.get("signals") or [None] * len(flags)]
-    likelihood = _number(line.get("log_likelihood"))
+        signals += map(number, items(part.get("signals")) or [None] * len(flags))
+    likelihood = number(line.get("log_likelihood"))
     return Scored(likelihood, line.get("is_greedy") is True, kinds, signals)
 
 
@@ -114,13 +111,3 @@ def _kind(token: Mapping[str, Any]) -> str:
 def _text(token: Mapping[str, Any], text: str, number: str) -> str:
     said = token.get(text)
     return said if isinstance(said, str) else f"⟨{token.get(number)}⟩"
-
-
-def _whole(tally: Mapping[str, Any], name: str) -> int:
-    value = tally.get(name)
-    return value if isinstance(value, int) else 0
-
-
-def _number(value: Any) -> float | None:
-    is_finite = isinstance(value, (int, float)) and math.isfinite(value)
-    return float(value) if is_finite else None

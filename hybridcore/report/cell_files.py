@@ -8,6 +8,7 @@ from pathlib import Path
 
 from . import estimate
 from .json_files import read_lines
+from .json_values import whole
 from .metric import Metrics
 from .results_file import Results
 from .run import Cell, Run, TaskOutcome
@@ -89,7 +90,9 @@ def _agree(reported: estimate.Estimate | None, measured: estimate.Estimate) -> b
 
 
 def _counted_share(outcome: TaskOutcome) -> estimate.Estimate | None:
-    counts = outcome.counts
-    units = counts.get("tokens_out", 0) + counts.get("scored_tokens", 0)
-    by_llm = counts.get("tokens_from_llm", 0) + counts.get("scored_from_llm", 0)
+    def counted(*names: str) -> int:
+        return sum(whole(outcome.counts.get(name)) for name in names)
+
+    units = counted("tokens_out", "scored_tokens")
+    by_llm = counted("tokens_from_llm", "scored_from_llm")
     return estimate.Estimate(by_llm / units) if units else None

@@ -6,6 +6,7 @@ import shlex
 from collections.abc import Mapping
 from typing import Any
 
+from .json_values import items, table
 from .results_file import Results
 
 _FLAGS = ("batch_size", "limit", "gen_kwargs")
@@ -16,16 +17,14 @@ def command_of(results: Results) -> str:
 
     A results file does not say where own tasks lie (``--include_path``).
     """
-    config = results.content.get("config")
-    said = config if isinstance(config, Mapping) else {}
+    said = table(results.content.get("config"))
     line = ["lm_eval", "run", "--model", str(said.get("model", "hybrid"))]
     line += ["--model_args", _joined(said.get("model_args"))]
     line += ["--tasks", ",".join(results.tasks)]
     for name in _FLAGS:
         if said.get(name) not in (None, "", {}):
             line += [f"--{name}", _joined(said[name])]
-    shots = results.content.get("n-shot")
-    few = set(shots.values()) if isinstance(shots, Mapping) else set()
+    few = set(items(results.content.get("n-shot")))
     if len(few) == 1:
         line += ["--num_fewshot", str(*few)]
     return shlex.join(line)

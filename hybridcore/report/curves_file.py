@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from ..errors import ReportError
+from .json_values import table
 from .notes import Notes
 from .run import Curve, Run
 from .summary_file import estimate_of, rows_of
@@ -22,15 +21,10 @@ def apply_curves(run: Run, path: Path, notes: Notes) -> None:
         notes.add(f"{error}; curves are left out")
         return
     for row in rows:
-        levels = row.get("cpt")
-        shares = levels if isinstance(levels, Mapping) else {}
+        shares = table(row.get("cpt"))
         curve = Curve(
             family=str(row.get("family", "")),
-            apgr=_estimate(row.get("apgr")),
-            cpt={str(level): _estimate(share) for level, share in shares.items()},
+            apgr=estimate_of(table(row.get("apgr"))),
+            cpt={name: estimate_of(table(share)) for name, share in shares.items()},
         )
         run.curves.setdefault(str(row.get("task")), []).append(curve)
-
-
-def _estimate(said: Any) -> Any:
-    return estimate_of(said) if isinstance(said, Mapping) else None

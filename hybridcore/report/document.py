@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from .json_values import items
+
 Kind = Literal["generation", "choice", "text"]
 
 
@@ -28,8 +30,9 @@ class Document:
 
 def document_of(sample: Mapping[str, Any]) -> Document:
     """Return the document of a sample; what it does not say is ""."""
-    requests = [_items(request) for request in _items(sample.get("arguments"))]
-    prompt = str(requests[0][0]) if requests and requests[0] else ""
+    requests = [items(request) for request in items(sample.get("arguments"))]
+    requests = [request for request in requests if request]
+    prompt = str(requests[0][0]) if requests else ""
     target = sample.get("target")
     said = "" if target is None else str(target)
     if all(len(request) == 1 for request in requests) and requests:
@@ -43,10 +46,3 @@ def document_of(sample: Mapping[str, Any]) -> Document:
 def _index(target: str, choices: int) -> int | None:
     found = int(target) if target.isdecimal() else choices
     return found if found < choices else None
-
-
-def _items(given: Any) -> list[Any]:
-    """Return the items of a list, or of ``{"gen_args_0": ..., "gen_args_1": ...}``."""
-    if isinstance(given, Mapping):
-        return list(given.values())
-    return list(given) if isinstance(given, (list, tuple)) else []

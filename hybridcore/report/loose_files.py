@@ -10,6 +10,7 @@ from typing import Any
 
 from ..errors import ReportError
 from .json_files import first_object
+from .json_values import table
 from .notes import Notes
 from .results_file import Results, read_results
 
@@ -100,9 +101,7 @@ def _add(found: LooseFiles, path: Path) -> None:
 
 
 def _trace(path: Path, head: Mapping[str, Any]) -> TraceFile:
-    options = head.get("options")
-    named = options if isinstance(options, dict) else {}
-    return TraceFile(path, str(head["strategy"]), named)
+    return TraceFile(path, str(head["strategy"]), table(head.get("options")))
 
 
 def _samples(path: Path) -> SamplesFile:

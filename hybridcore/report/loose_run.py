@@ -19,6 +19,7 @@ from tqdm import tqdm
 from ..errors import ReportError
 from .cell_files import CellFiles, read_cell
 from .commands import command_of
+from .json_values import number, table
 from .loose_files import LooseFiles, SamplesFile, TraceFile, find, time_of
 from .metric import Metrics
 from .notes import Notes
@@ -71,10 +72,10 @@ def read_loose(paths: Sequence[Path], metrics: Metrics) -> Run:
     title = " and ".join(_values(groups, "pair")) or "Traces"
     run = Run(title, facts=_facts(found.results))
     bar = tqdm(groups, desc="Reading", disable=None, leave=False)
-    for number, group in enumerate(bar):
+    for place, group in enumerate(bar):
         role = group.strategy if group.strategy in _ROLES else "candidate"
         label = group.label(naming)
-        cell = Cell(str(number), label, group.strategy, group.options, role)
+        cell = Cell(str(place), label, group.strategy, group.options, role)
         read_cell(run, cell, group.files, metrics)
         commands = map(command_of, group.files.results.values())
         cell.commands = list(dict.fromkeys(commands))
@@ -109,12 +110,11 @@ def _group_of(results: Results) -> _Group:
     hybrid = results.hybrid
     if not hybrid:
         return _Group(str(results.content.get("model_name") or results.path.stem), {})
-    options = hybrid.get("options")
-    models = [hybrid.get(role) for role in ("slm", "llm")]
-    names = [str(m.get("model")) for m in models if isinstance(m, Mapping)]
+    models = [table(hybrid.get(role)) for role in ("slm", "llm")]
+    names = [str(model["model"]) for model in models if "model" in model]
     return _Group(
         str(hybrid.get("strategy", "")),
-        options if isinstance(options, dict) else {},
+        table(hybrid.get("options")),
         " + ".join(names),
         str(hybrid.get("scoring", "")),
     )
@@ -159,30 +159,24 @@ def _shared(group: _Group, path: Path) -> int:
 
 
 def _age(results: Results) -> float:
-    date = results.content.get("date")
-    return float(date) if isinstance(date, (int, float)) else 0.0
+    return number(results.content.get("date")) or 0.0
 
 
 def _facts(results: Sequence[Results]) -> dict[str, str]:
     """Return versions and settings that results files agree on or list."""
     facts: dict[str, dict[str, None]] = {}
     for one in results:
-        config = one.content.get("config")
-        settings = config if isinstance(config, dict) else {}
+        settings = table(one.content.get("config"))
+        llm = table(one.hybrid.get("llm"))
         said = {
             "lm_eval": one.content.get("lm_eval_version"),
             "transformers": one.content.get("transformers_version"),
             "limit": settings.get("limit"),
             "seed": one.hybrid.get("seed"),
-            "device": _of_llm(one, "device"),
-            "dtype": _of_llm(one, "dtype"),
+            "device": llm.get("device"),
+            "dtype": llm.get("dtype"),
         }
         for name, value in said.items():
             if value is not None:
                 facts.setdefault(name, {})[str(value)] = None
     return {name: ", ".join(values) for name, values in facts.items()}
-
-
-def _of_llm(results: Results, name: str) -> Any:
-    model = results.hybrid.get("llm")
-    return model.get(name) if isinstance(model, dict) else None

@@ -7,6 +7,10 @@ colours; inside the page they become variables with a value for each theme.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
+from .run import Cell
+
 LIGHT = {
     "paper": "#fefefd",
     "ink": "#1c2024",
@@ -15,6 +19,7 @@ LIGHT = {
     "slm": "#0072b2",
     "llm": "#d55e00",
     "front": "#30363d",
+    "signal": "#8250c4",
     "s0": "#009e73",
     "s1": "#aa3377",
     "s2": "#c28a00",
@@ -30,6 +35,7 @@ DARK = {
     "slm": "#5ab4ea",
     "llm": "#ff9350",
     "front": "#d4d9df",
+    "signal": "#b48cff",
     "s0": "#37cfa0",
     "s1": "#ea7fbd",
     "s2": "#eab93d",
@@ -40,23 +46,36 @@ DARK = {
 MARKERS = ("o", "s", "D", "^", "v", "P")
 
 
-class StrategyStyles:
-    """A colour and a marker for each strategy, in the order they come."""
+_BY_ROLE = {
+    "slm-only": ("slm", "o"),
+    "llm-only": ("llm", "o"),
+    "random": ("muted", "x"),
+    "oracle": ("muted", "*"),
+}
 
-    def __init__(self, strategies: list[str]) -> None:
-        self._places = {name: i for i, name in enumerate(dict.fromkeys(strategies))}
 
-    def name(self, strategy: str) -> str:
-        """Return the name of its colour: ``"s0"`` to ``"s5"``."""
-        return f"s{self._places.get(strategy, 0) % len(MARKERS)}"
+class Styles:
+    """A colour and a marker for each cell: by its role, or else by its strategy."""
 
-    def colour(self, strategy: str) -> str:
+    def __init__(self, cells: Iterable[Cell]) -> None:
+        tried = [cell.strategy for cell in cells if cell.role not in _BY_ROLE]
+        self._places = {name: i for i, name in enumerate(dict.fromkeys(tried))}
+
+    def name(self, cell: Cell) -> str:
+        """Return the name of its colour."""
+        if cell.role in _BY_ROLE:
+            return _BY_ROLE[cell.role][0]
+        return f"s{self._places[cell.strategy] % len(MARKERS)}"
+
+    def colour(self, cell: Cell) -> str:
         """Return its colour on light paper."""
-        return LIGHT[self.name(strategy)]
+        return LIGHT[self.name(cell)]
 
-    def marker(self, strategy: str) -> str:
+    def marker(self, cell: Cell) -> str:
         """Return its marker; beyond six strategies colours and markers part."""
-        place = self._places.get(strategy, 0)
+        if cell.role in _BY_ROLE:
+            return _BY_ROLE[cell.role][1]
+        place = self._places[cell.strategy]
         return MARKERS[(place + place // len(MARKERS)) % len(MARKERS)]
 
 

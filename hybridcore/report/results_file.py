@@ -10,6 +10,7 @@ from typing import Any
 from ..errors import ReportError
 from .estimate import Estimate
 from .json_files import read_object
+from .json_values import number, table, whole
 
 _NORMAL_95 = 1.96
 
@@ -35,17 +36,17 @@ class Results:
         return [
             name
             for name, value in self.tasks.get(task, {}).items()
-            if "," in name and "_stderr," not in name and _number(value) is not None
+            if "," in name and "_stderr," not in name and number(value) is not None
         ]
 
     def value(self, task: str, metric: str) -> Estimate | None:
         """Return a metric with lm_eval's standard error as interval."""
         found = self.tasks.get(task, {})
-        value = _number(found.get(metric))
+        value = number(found.get(metric))
         if value is None:
             return None
         name, _, rest = metric.partition(",")
-        error = _number(found.get(f"{name}_stderr,{rest}"))
+        error = number(found.get(f"{name}_stderr,{rest}"))
         count = self.documents(task)
         if error is None or count < 2:
             return Estimate(value, documents=count)
@@ -54,17 +55,17 @@ class Results:
 
     def documents(self, task: str) -> int:
         """Return how many documents a task was judged on."""
-        count = _table(_table(self.content, "n-samples"), task).get("effective", 0)
-        return count if isinstance(count, int) else 0
+        count = table(table(self.content.get("n-samples")).get(task)).get("effective")
+        return whole(count)
 
     def higher_is_better(self, task: str, metric: str) -> bool:
         """Tell whether more of a metric is better, as lm_eval says."""
-        said = _table(_table(self.content, "higher_is_better"), task)
+        said = table(table(self.content.get("higher_is_better")).get(task))
         return said.get(metric.partition(",")[0]) is not False
 
     def counts(self, task: str) -> Mapping[str, Any]:
         """Return what HybridLM counted on a task."""
-        return _table(_table(self.hybrid, "tasks"), task)
+        return table(table(self.hybrid.get("tasks")).get(task))
 
 
 def read_results(path: Path) -> Results:
@@ -79,20 +80,10 @@ def read_results(path: Path) -> Results:
             "'results' in it"
         )
     judged = content["results"]
-    leaves = [task for task in _table(content, "configs") if task in judged]
+    leaves = [task for task in table(content.get("configs")) if task in judged]
     return Results(
         path=path,
-        tasks={task: _table(judged, task) for task in leaves or judged},
-        hybrid=_table(_table(content, "config"), "hybrid"),
+        tasks={task: table(judged[task]) for task in leaves or judged},
+        hybrid=table(table(content.get("config")).get("hybrid")),
         content=content,
     )
-
-
-def _table(content: Mapping[str, Any], name: str) -> Mapping[str, Any]:
-    value = content.get(name)
-    return value if isinstance(value, Mapping) else {}
-
-
-def _number(value: Any) -> float | None:
-    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    return float(value) if is_number else None

@@ -12,6 +12,7 @@ from ..errors import ReportError
 from .cell_files import CellFiles, read_cell
 from .curves_file import apply_curves
 from .json_files import read_object
+from .json_values import items, table
 from .metric import Metrics
 from .results_file import read_results
 from .run import Cell, Run
@@ -36,11 +37,10 @@ def read_run_directory(path: Path, metrics: Metrics) -> Run:
             f"{str(path)!r} is a run directory of format {said.get('format')!r}: "
             f"expected {FORMAT}\nuse the hybridlm that wrote it, or run it again"
         )
-    order = said.get("tasks")
     run = Run(
         _title(said),
         str(said.get("command", "")),
-        tuple(map(str, order)) if isinstance(order, list) else (),
+        tuple(map(str, items(said.get("tasks")))),
         dict(_facts(said)),
         files=dict(_files(path, "experiment.toml")),
     )
@@ -94,12 +94,11 @@ def _files(path: Path, *names: str) -> Iterable[tuple[str, str]]:
 
 def _cell(run: Run, folder: Path, metrics: Metrics) -> Cell:
     said = read_object(folder / "cell.json")
-    options = said.get("options")
     cell = Cell(
         id=str(said.get("id", folder.name)),
         label=str(said.get("label", folder.name)),
         strategy=str(said.get("strategy", "")),
-        options=options if isinstance(options, dict) else {},
+        options=table(said.get("options")),
         role=str(said.get("role", "candidate")),
     )
     if said.get("status") != "done":
@@ -115,16 +114,13 @@ def _cell(run: Run, folder: Path, metrics: Metrics) -> Cell:
 
 
 def _title(said: Mapping[str, Any]) -> str:
-    pair = said.get("pair")
-    if not isinstance(pair, dict):
-        return "HybridLM run"
+    pair = table(said.get("pair"))
     return f"{pair.get('slm', '?')} + {pair.get('llm', '?')}"
 
 
 def _facts(said: Mapping[str, Any]) -> Iterable[tuple[str, str]]:
     for name in ("kind", "created", "seed"):
         if said.get(name) is not None:
-            yield name, str(said[name])
-    versions = said.get("versions")
-    if isinstance(versions, dict):
-        yield from ((str(name), str(version)) for name, version in versions.items())
+            yield name, str(said[name]).replace("T", " ").replace("+00:00", " UTC")
+    for name, version in table(said.get("versions")).items():
+        yield str(name), str(version)

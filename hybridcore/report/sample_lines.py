@@ -8,6 +8,7 @@ from typing import Any
 
 from .answer import Answer, Scored
 from .document import Document, document_of
+from .json_values import items, number
 from .run import TaskOutcome
 
 _SAME = 1e-6
@@ -20,23 +21,21 @@ def add_sample(
 
     Of several filters only that of the task's metric is read.
     """
-    number = sample.get("doc_id")
-    if not isinstance(number, int):
+    document = sample.get("doc_id")
+    if not isinstance(document, int):
         return False
-    if number not in documents:
-        documents[number] = document_of(sample)
+    if document not in documents:
+        documents[document] = document_of(sample)
     metric, _, judged_by = outcome.metric.partition(",")
     if judged_by and sample.get("filter", judged_by) != judged_by:
         return True
-    answer = outcome.answers.setdefault((number, 0), Answer())
-    value = sample.get(metric)
-    if isinstance(value, (int, float)) and math.isfinite(value):
-        answer.value = float(value)
-    if documents[number].kind == "generation":
+    answer = outcome.answers.setdefault((document, 0), Answer())
+    answer.value = number(sample.get(metric))
+    if documents[document].kind == "generation":
         answer.text = answer.text or str(_first(_first(sample.get("resps"))))
         answer.extracted = str(_first(sample.get("filtered_resps")))
     else:
-        said = [_scored(_first(r)) for r in _items(sample.get("resps"))]
+        said = [_scored(_first(r)) for r in items(sample.get("resps"))]
         answer.scored = _in_order(said, answer.scored)
     return True
 
@@ -64,7 +63,7 @@ def _equal(a: float | None, b: float | None) -> bool:
 
 def _scored(response: Any) -> Scored:
     """Read ``["-1.5", "True"]``, or ``"-1.5"`` of a whole text."""
-    parts = response if isinstance(response, list) else [response]
+    parts = items(response) or [response]
     try:
         said = float(parts[0])
     except (IndexError, TypeError, ValueError):
@@ -74,9 +73,5 @@ def _scored(response: Any) -> Scored:
 
 
 def _first(given: Any) -> Any:
-    items = _items(given)
-    return items[0] if items else ""
-
-
-def _items(given: Any) -> list[Any]:
-    return given if isinstance(given, list) else []
+    found = items(given)
+    return found[0] if found else ""

@@ -9,6 +9,7 @@ from typing import Any
 from ..errors import ReportError
 from .estimate import Estimate
 from .json_files import read_json
+from .json_values import number
 from .notes import Notes
 from .run import Run, TaskOutcome
 
@@ -70,11 +71,7 @@ def estimate_of(
     documents: int = 0,
 ) -> Estimate | None:
     """Read a number and the ends of its interval; None where it has no number."""
-    found = _number(row.get(value))
+    found = number(row.get(value))
     if found is None:
         return None
-    return Estimate(found, _number(row.get(low)), _number(row.get(high)), documents)
-
-
-def _number(value: Any) -> float | None:
-    return float(value) if isinstance(value, (int, float)) else None
+    return Estimate(found, number(row.get(low)), number(row.get(high)), documents)

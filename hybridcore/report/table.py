@@ -8,16 +8,9 @@ from typing import Any
 
 from . import numbers
 from .estimate import Estimate
-from .palette import StrategyStyles
+from .palette import Styles
 from .pareto import KEPT, cheapest, front
 from .run import Cell, Run, TaskOutcome
-
-_FIXED = {
-    "slm-only": "slm",
-    "llm-only": "llm",
-    "random": "muted",
-    "oracle": "muted",
-}
 
 
 @dataclass(frozen=True)
@@ -76,7 +69,7 @@ def as_percent(run: Run, task: str) -> bool:
     return run.higher_is_better.get(task, True) and all(0 <= v <= 1 for v in values)
 
 
-def table(run: Run, task: str, styles: StrategyStyles) -> Table:
+def table(run: Run, task: str, styles: Styles) -> Table:
     """Return the table of a task, cheapest cell first; empty columns are left out."""
     rows = _rows(run, task, styles)
     known = [
@@ -91,7 +84,7 @@ def table(run: Run, task: str, styles: StrategyStyles) -> Table:
     return Table([_COLUMNS[place - 1] for place in known], shown)
 
 
-def _rows(run: Run, task: str, styles: StrategyStyles) -> list[Row]:
+def _rows(run: Run, task: str, styles: Styles) -> list[Row]:
     on_front = {cell.id for cell in front(run, task)}
     span = _span([o.value for _, o in run.on(task)])
     spans = span, _span([o.share for _, o in run.on(task)])
@@ -101,7 +94,7 @@ def _rows(run: Run, task: str, styles: StrategyStyles) -> list[Row]:
         Row(
             run.point(task, cell),
             cell,
-            _FIXED.get(cell.role) or styles.name(cell.strategy),
+            styles.name(cell),
             cell.id in on_front,
             _quantities(outcome, percent, spans),
         )

@@ -8,6 +8,7 @@ from typing import Any
 
 from ..tally import Tally
 from .answer import Answer, scored_of, tokens_of
+from .json_values import items, table, whole
 from .run import Cell, TaskOutcome
 
 # task, document, repeat
@@ -27,28 +28,24 @@ def add_trace_line(cell: Cell, line: Mapping[str, Any], known: Places) -> bool:
         return True
     outcome = cell.tasks.setdefault(task, TaskOutcome())
     answer = outcome.answers.setdefault(place, Answer())
-    if isinstance(tally := line.get("tally"), Mapping):
-        answer.count(tally)
-        outcome.traced.add(_tally(tally))
+    tally = table(line.get("tally"))
+    answer.count(tally)
+    outcome.traced.add(_tally(tally))
     if line.get("kind") == "scoring":
         answer.scored.append(scored_of(line))
     else:
-        emitted = [t for t in line.get("tokens") or [] if isinstance(t, Mapping)]
-        answer.tokens = tokens_of(emitted)
+        answer.tokens = tokens_of(line)
         answer.text = str(line.get("text", ""))
         answer.finish = str(line.get("finish", ""))
     return True
 
 
-_COUNTS = {field.name: field.type for field in dataclasses.fields(Tally)}
+_HISTOGRAM = "acceptance_histogram"
+_COUNTS = {field.name for field in dataclasses.fields(Tally)} - {_HISTOGRAM}
 
 
 def _tally(said: Mapping[str, Any]) -> Tally:
     """Read the counts of one request; what a later version counts is passed over."""
-    kinds = {"int": int, "list[int]": list}
-    known = {
-        name: said[name]
-        for name, kind in _COUNTS.items()
-        if isinstance(said.get(name), kinds[str(kind)])
-    }
-    return Tally(**known)
+    histogram = map(whole, items(said.get(_HISTOGRAM)))
+    counts = {name: whole(said.get(name)) for name in _COUNTS}
+    return Tally(**counts, acceptance_histogram=list(histogram))

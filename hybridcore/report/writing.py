@@ -25,7 +25,7 @@ from .loose_run import read_loose
 from .metric import Metrics
 from .notes import Notes
 from .page import Figure, render
-from .palette import StrategyStyles
+from .palette import Styles
 from .run import Run
 from .run_directory import is_run_directory, read_run_directory
 from .table import as_percent
@@ -70,9 +70,7 @@ def write_report(
     folder = page.parent / "figures"
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        styles = StrategyStyles(
-            [cell.strategy for cell in run.cells if cell.role == "candidate"]
-        )
+        styles = Styles(run.cells)
         figures = _draw(run, styles, folder)
         text = render(run, styles, figures, notes, __version__)
         page.write_text(text, encoding="utf-8", errors="replace")
@@ -111,12 +109,12 @@ def _page_path(first: Path, output: str | Path | None) -> Path:
     return (first if first.is_dir() else first.parent) / "report.html"
 
 
-def _draw(run: Run, styles: StrategyStyles, folder: Path) -> dict[str, list[Figure]]:
+def _draw(run: Run, styles: Styles, folder: Path) -> dict[str, list[Figure]]:
     bar = tqdm(run.tasks(), desc="Drawing", disable=None, leave=False)
     return {task: _of_task(run, task, styles, folder) for task in bar}
 
 
-def _of_task(run: Run, task: str, styles: StrategyStyles, folder: Path) -> list[Figure]:
+def _of_task(run: Run, task: str, styles: Styles, folder: Path) -> list[Figure]:
     name = re.sub(r"[^A-Za-z0-9._=+-]", "_", task)[:80]
     drawn = []
     with style(f"{run.tasks().index(task)} {task}"):

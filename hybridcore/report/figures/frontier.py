@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from ..estimate import Estimate
-from ..palette import LIGHT, StrategyStyles
+from ..palette import LIGHT, Styles
 from ..pareto import front
 from ..run import Cell, Run
 from .drawing import in_percent, shortened
@@ -16,6 +16,12 @@ from .drawing import in_percent, shortened
 _SIZE = (10.2, 4.7)
 _LABELS = 14  # more points on a front than that cannot be read anyway
 _FULL = 0.6  # from this share on, the axis goes to 100 %
+_BOUNDS = {
+    "random": "random routing",
+    "oracle": "oracle",
+    "slm-only": None,
+    "llm-only": None,
+}
 _ALONE = {"slm-only": ("slm", "SLM alone"), "llm-only": ("llm", "LLM alone")}
 
 
@@ -27,7 +33,7 @@ class _Point:
     gid: str
 
 
-def frontier(run: Run, task: str, styles: StrategyStyles, as_percent: bool) -> Figure:
+def frontier(run: Run, task: str, styles: Styles, as_percent: bool) -> Figure:
     """Draw a task; every point has the id that :meth:`Run.point` gives it."""
     figure = Figure(figsize=_SIZE, layout="constrained")
     axes = figure.add_subplot()
@@ -35,7 +41,7 @@ def frontier(run: Run, task: str, styles: StrategyStyles, as_percent: bool) -> F
     _alone(axes, run, task)
     for name in dict.fromkeys(p.cell.strategy for p in points if not _fixed(p)):
         _strategy(axes, [p for p in points if p.cell.strategy == name], styles)
-    _bounds(axes, points)
+    _bounds(axes, points, styles)
     _front(axes, run, task, points)
     _limits(axes, points, as_percent)
     axes.set_xlabel("LLM share of tokens")
@@ -72,10 +78,10 @@ def _alone(axes: Axes, run: Run, task: str) -> None:
             axes.axhspan(*ends, color=LIGHT[name], alpha=0.09, lw=0)
 
 
-def _strategy(axes: Axes, points: list[_Point], styles: StrategyStyles) -> None:
+def _strategy(axes: Axes, points: list[_Point], styles: Styles) -> None:
     points = sorted((p for p in points if not _fixed(p)), key=lambda p: p.share.value)
     name = points[0].cell.strategy
-    colour, marker = styles.colour(name), styles.marker(name)
+    colour, marker = styles.colour(points[0].cell), styles.marker(points[0].cell)
     if _is_line(points):
         shares, values = (
             [p.share.value for p in points],
@@ -116,17 +122,15 @@ def _draw(
     mark.set_gid(point.gid)
 
 
-def _bounds(axes: Axes, points: list[_Point]) -> None:
-    for role, marker, label in (
-        ("random", "x", "random routing"),
-        ("oracle", "*", "oracle"),
-        ("slm-only", ".", None),
-        ("llm-only", ".", None),
-    ):
+def _bounds(axes: Axes, points: list[_Point], styles: Styles) -> None:
+    for role, label in _BOUNDS.items():
         found = sorted(
             (p for p in points if p.cell.role == role), key=lambda p: p.share.value
         )
-        colour = LIGHT[_ALONE[role][0]] if role in _ALONE else LIGHT["muted"]
+        if not found:
+            continue
+        cell = found[0].cell
+        colour, marker = styles.colour(cell), styles.marker(cell)
         if len(found) > 1:
             xs, ys = zip(*((p.share.value, p.value.value) for p in found), strict=True)
             axes.plot(xs, ys, color=colour, lw=1, ls=(0, (1, 2)), zorder=1.8)

@@ -9,8 +9,8 @@ from math import ceil
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from ..numbers import percent, plain
-from ..palette import LIGHT, StrategyStyles
+from ..numbers import percent
+from ..palette import LIGHT, Styles
 from ..run import Cell, Run, TaskOutcome
 from .drawing import in_percent, shortened
 
@@ -48,13 +48,13 @@ def acceptance_panels(run: Run, task: str) -> list[Panel]:
     return [panel for panel in panels if sum(panel.values)]
 
 
-def shares(panels: Sequence[Panel], styles: StrategyStyles) -> Figure:
+def shares(panels: Sequence[Panel], styles: Styles) -> Figure:
     """Draw how the LLM share differs among documents; a line marks the whole."""
     figure, grid = _grid(len(panels))
     reach = max(max(panel.values) for panel in panels)
     bins = [i * min(1.0, 1.02 * reach) / _BINS for i in range(_BINS + 1)]
     for panel, axes in zip(panels, grid, strict=True):
-        colour = styles.colour(panel.cell.strategy)
+        colour = styles.colour(panel.cell)
         axes.hist(panel.values, bins, color=colour, alpha=0.75)
         if panel.outcome.share is not None:
             axes.axvline(panel.outcome.share.value, color=LIGHT["ink"], lw=1.1)
@@ -65,19 +65,19 @@ def shares(panels: Sequence[Panel], styles: StrategyStyles) -> Figure:
     return figure
 
 
-def acceptance(panels: Sequence[Panel], styles: StrategyStyles) -> Figure:
+def acceptance(panels: Sequence[Panel], styles: Styles) -> Figure:
     """Draw how many drafts of a block the LLM accepted, as parts of all blocks."""
     figure, grid = _grid(len(panels))
     for panel, axes in zip(panels, grid, strict=True):
         blocks = sum(panel.values)
         heights = [count / blocks for count in panel.values]
-        colour = styles.colour(panel.cell.strategy)
+        colour = styles.colour(panel.cell)
         axes.bar(range(len(heights)), heights, 0.86, color=colour, alpha=0.75)
         axes.set_xticks(range(0, len(heights), max(1, ceil(len(heights) / 9))))
         axes.grid(visible=False, axis="x")
         in_percent(axes, "y")
         counts = panel.outcome.counts
-        length = plain(counts.get("mean_acceptance_length"))
+        length = f"{counts.get('mean_acceptance_length') or 0:.2f}"
         rate = percent(counts.get("draft_acceptance_rate"), 0)
         _title(axes, panel, f"{rate} accepted, length {length}")
     figure.supxlabel("drafts accepted of a block", fontsize=9)

@@ -14,7 +14,7 @@ from markupsafe import Markup
 
 from ..notes import Notes
 from ..numbers import NONE, interval, percent, plain
-from ..palette import StrategyStyles, css
+from ..palette import Styles, css
 from ..payload import described, pieces
 from ..run import Curve, Run
 from ..table import finding, table
@@ -32,7 +32,7 @@ class Figure:
 
 def render(
     run: Run,
-    styles: StrategyStyles,
+    styles: Styles,
     figures: Mapping[str, Sequence[Figure]],
     notes: Notes,
     version: str,
@@ -70,7 +70,7 @@ def _environment() -> Environment:
 
 
 def _task(
-    run: Run, task: str, styles: StrategyStyles, figures: Sequence[Figure]
+    run: Run, task: str, styles: Styles, figures: Sequence[Figure]
 ) -> dict[str, Any]:
     outcomes = [outcome for _, outcome in run.on(task)]
     made = table(run, task, styles)
