@@ -20,7 +20,7 @@ def evaluate(lm):
         lm,
         tasks=TASKS,
         task_manager=manager,
-        limit=16,
+        limit=6,
         bootstrap_iters=0,
         log_samples=True,
     )

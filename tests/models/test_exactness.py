@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from hybridcore.conformance.tiny import TINY
-from hybridcore.models import attention, grouping, slot_view, slots
+from hybridcore.models import attention, grouping, pieces, slot_view, slots
 from hybridcore.models.probe import choose_runner
 from hybridcore.models.recompute import RecomputeRunner
 from hybridcore.models.runner import Feed
@@ -75,14 +75,17 @@ class Play:
         self.slow.rollback(self.live[slot], length)
 
 
-@pytest.mark.parametrize("short", [0, 3, 16])
+@pytest.mark.parametrize("short", [0, 3, 16, "fused"])
 @pytest.mark.parametrize("kind", SLOTTED)
 def test_against_recompute(kind, short, tiny, monkeypatch):
     """``short`` is where attention changes from a matrix a head to pieces of rows."""
+    if short == "fused":  # as on a GPU
+        monkeypatch.setattr(attention, "UNFUSED", frozenset())
+        short = 3
     for module in (attention, slot_view):
         monkeypatch.setattr(module, "SHORT", short)
-    monkeypatch.setattr(slot_view, "PIECE", 5)
-    monkeypatch.setattr(slot_view, "_WASTE", 8)
+    monkeypatch.setattr(pieces, "PIECE", 5)
+    monkeypatch.setattr(slot_view, "_WASTE", {"cpu": 8})
     monkeypatch.setattr(slots, "_WORTH_COPYING", 4)
     monkeypatch.setattr(slots, "_CALL_COST", {"cpu": 8})
     monkeypatch.setattr(grouping, "CALL_TOKENS", 20)
