@@ -24,6 +24,7 @@ from .masks import mask_plans, unknown_layer_types
 from .recompute import RecomputeRunner
 from .runner import CausalRunner
 from .slots import SlotRunner
+from .step_graphs import recorder
 from .trial import causality_error, long_trial, short_trial
 
 _LOG = logging.getLogger(__name__)
@@ -41,7 +42,10 @@ _NOT_CAUSAL = 0.3
 
 
 def choose_runner(
-    model: Any, slots: int, autocast: torch.dtype | None = None
+    model: Any,
+    slots: int,
+    autocast: torch.dtype | None = None,
+    cuda_graphs: bool = True,
 ) -> CausalRunner:
     """Return the fastest runner that is right for ``model``.
 
@@ -51,6 +55,7 @@ def choose_runner(
     :param model: a transformers causal LM.
     :param slots: sequences to hold at once.
     :param autocast: type of mixed precision, None for none.
+    :param cuda_graphs: record short reads, where the model is on one GPU.
     :raises ModelError: an encoder-decoder model, or one that is not causal.
     """
     noise = _refuse_foreign(model, autocast)
@@ -63,7 +68,11 @@ def choose_runner(
             reasons += [] if way.in_pieces else [str(mismatch)]
             continue
         masking = way(model, autocast)
-        return SlotRunner(model, slots, masking, autocast, tried.bytes_per_token)
+        # autocast keeps casts of weights, which a recording would not see renewed
+        recorded = cuda_graphs and way.in_pieces and autocast is None
+        record = recorder(model) if recorded else None
+        size = tried.bytes_per_token
+        return SlotRunner(model, slots, masking, autocast, size, record)
     _LOG.warning(
         "model %s runs without a cache, which is slow: %s",
         type(model).__name__,

@@ -20,6 +20,7 @@ from .parameters import active_parameters
 from .places import Places
 from .runner import CausalRunner, Feed
 from .slot_reader import Read, SlotReader
+from .step_graphs import Recorder
 
 _WORTH_COPYING = 16  # tokens; a shorter prefix is read again
 # tokens that could be read in the time a call takes for being a call
@@ -35,6 +36,7 @@ class SlotRunner(CausalRunner):
     :param masking: what it gets for masks.
     :param autocast: type of mixed precision, None for none.
     :param bytes_per_token: of cache, in one slot; 0 where nobody knows.
+    :param record: records short reads, to be replayed; None where nothing does.
 
     Attributes:
         in_pieces: whether attention is :mod:`.attention`'s.
@@ -49,10 +51,11 @@ class SlotRunner(CausalRunner):
         masking: Masking,
         autocast: torch.dtype | None = None,
         bytes_per_token: int = 0,
+        record: Recorder | None = None,
     ) -> None:
         self.in_pieces = masking.in_pieces
         self._places = Places(slots)
-        self._reader = SlotReader(model, self._places, masking, autocast)
+        self._reader = SlotReader(model, self._places, masking, autocast, record)
         self._switch = switch_length(model.config.get_text_config())
         self._far = [False] * slots  # whose keys are those of a text beyond the switch
         self.vocab_size = vocab_width(model)

@@ -46,8 +46,9 @@ class Pair:
             )
         return tuple(out[0, len(prompt) :].tolist())
 
-    def run(self, strategy, batch, **kwargs):
-        slm, llm = (choose_runner(m, batch) for m in (self.slm, self.llm))
+    def run(self, strategy, batch, graphs=True, **kwargs):
+        pair = (self.slm, self.llm)
+        slm, llm = (choose_runner(m, batch, cuda_graphs=graphs) for m in pair)
         assert slm.kind == llm.kind == "slots"
         laws = [GenerationLaws(m) for m in (self.slm, self.llm)]
         engine = Engine(slm, llm, Dispatcher(strategy), SharedVocabulary(64, 64), batch)
@@ -66,13 +67,37 @@ class Pair:
         return [found[i] for i in range(len(requests))]
 
 
+@pytest.mark.parametrize("graphs", [True, False])
 @pytest.mark.parametrize("kind", KINDS)
-def test_greedy_texts_are_generates(kind):
+def test_greedy_texts_are_generates(kind, graphs, caplog):
     pair = Pair(kind)
     expected = [pair.generated(prompt) for prompt in pair.prompts]
-    assert pair.run(LlmOnly(), 3) == expected
+    assert pair.run(LlmOnly(), 3, graphs) == expected
     for drafts in (1, 4):
-        assert pair.run(Speculative(num_drafts=drafts), 3) == expected
+        assert pair.run(Speculative(num_drafts=drafts), 3, graphs) == expected
+    if kind != "qwen3_moe":  # its routing waits for the device
+        assert "not recorded" not in caplog.text
+
+
+def test_what_waits_for_the_device_is_called(caplog):
+    config = LlamaConfig(
+        vocab_size=64,
+        hidden_size=32,
+        intermediate_size=32,
+        num_hidden_layers=1,
+        num_attention_heads=2,
+        rope_parameters={"rope_type": "dynamic", "factor": 2.0, "rope_theta": 1e4},
+    )
+    model = LlamaForCausalLM(config).eval().cuda()
+    fast, slow = choose_runner(model, 1), RecomputeRunner(model, 1)
+    for runner in (fast, slow):
+        runner.acquire([1])
+        runner.forward([Feed(0, [1])])
+    for token in range(12):
+        found, expected = (r.forward([Feed(0, [token])]) for r in (fast, slow))
+        assert errors(found, expected).max() < 1e-4
+    assert "not recorded as CUDA graphs" in caplog.text
+    torch.rand(2, device="cuda")  # what a broken recording would forbid
 
 
 @pytest.mark.parametrize("kwargs", [{}, {"do_sample": True, "temperature": 0.8}])

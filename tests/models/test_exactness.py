@@ -10,10 +10,20 @@ import pytest
 import torch
 
 from hybridcore.conformance.tiny import TINY
-from hybridcore.models import attention, grouping, pieces, slot_view, slots
+from hybridcore.models import (
+    attention,
+    grouping,
+    pieces,
+    probe,
+    slot_cache,
+    slot_view,
+    slots,
+    step_graphs,
+)
 from hybridcore.models.probe import choose_runner
 from hybridcore.models.recompute import RecomputeRunner
 from hybridcore.models.runner import Feed
+from hybridcore.models.step_view import StepView
 from hybridcore.models.trial import errors
 
 UNSLOTTED = {"bloom", "mamba", "gpt_neo", "lfm2"}
@@ -94,7 +104,31 @@ def test_against_recompute(kind, short, tiny, monkeypatch):
     assert play.reused > 20
 
 
-@pytest.mark.parametrize("kind", ["llama", "mistral", "gemma3", "qwen3_moe", "gpt2"])
+def planted(run):
+    """A recording that is run anew each time."""
+    return run
+
+
+RECORDED = ["llama", "mistral", "gemma3", "qwen3_moe", "gpt2"]
+
+
+@pytest.mark.parametrize("kind", RECORDED)
+def test_recorded_steps(kind, tiny, monkeypatch):
+    monkeypatch.setattr(probe, "recorder", lambda model: planted)
+    monkeypatch.setattr(step_graphs, "_WORTH_RECORDING", 2)
+    monkeypatch.setattr(slot_cache, "GROWTH", 16)
+    replayed = []
+    aim = StepView.aim
+    monkeypatch.setattr(
+        StepView, "aim", lambda *given: (replayed.append(given), aim(*given))
+    )
+    play = Play(tiny(kind), seed=kind)
+    assert play.run(turns=40) < EXACT
+    assert len(replayed) > 20
+    assert play.reused > 20
+
+
+@pytest.mark.parametrize("kind", RECORDED)
 def test_with_eager_attention(kind, tiny, monkeypatch):
     model = tiny(kind)
     before = model.config._attn_implementation
