@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import warnings
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, TypeAlias
@@ -29,7 +30,7 @@ Recorder: TypeAlias = Callable[[Callable[[], object]], Callable[[], object]]
 Shape: TypeAlias = tuple[int, int]  # tokens a row, wanted positions
 _LOG = logging.getLogger(__name__)
 _WORTH_RECORDING = 8  # reads of one shape; recording takes as long as some of them
-_MOST = 48  # recordings held; each keeps a little memory
+_MOST = 32  # recordings held; each keeps the memory of one step
 _EXACT = {torch.float32: 1e-4}  # of the spread of the logits
 _EXACT_ELSE = 2e-2
 
@@ -181,7 +182,6 @@ def recorder(model: Any) -> Recorder | None:
     if len(devices) != 1 or next(iter(devices)).type != "cuda":
         return None
     (device,) = devices
-    pool = torch.cuda.graph_pool_handle()
     stream = torch.cuda.Stream(device)
 
     def record(run: Callable[[], object]) -> Callable[[], object]:
@@ -191,7 +191,7 @@ def recorder(model: Any) -> Recorder | None:
             with torch.cuda.stream(stream):
                 with _no_waiting():
                     run()  # which may allocate what the recorded run must find
-                graph.capture_begin(pool, capture_error_mode="thread_local")
+                graph.capture_begin(capture_error_mode="thread_local")
                 try:
                     run()
                 finally:
@@ -206,8 +206,10 @@ def recorder(model: Any) -> Recorder | None:
 def _no_waiting() -> Iterator[None]:
     """Have what waits for the device raise: that cannot be recorded."""
     before = torch.cuda.get_sync_debug_mode()
-    torch.cuda.set_sync_debug_mode("error")
     try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # torch calls it a prototype
+            torch.cuda.set_sync_debug_mode("error")
         yield
     finally:
         torch.cuda.set_sync_debug_mode(before)

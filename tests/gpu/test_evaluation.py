@@ -65,8 +65,9 @@ def test_the_device_is_the_gpu_unless_told_otherwise():
     lm = hybrid(strategy="uncertainty", threshold=0.3)
     assert lm.device.type == "cuda"
     assert {p.dtype for p in lm.model.parameters()} == {torch.float16}
-    results = evaluate(lm)
-    assert 0 < results["results"][TASKS[0]]["exact_match,none"] <= 1
+    found = evaluate(lm)["results"][TASKS[0]]
+    (right,) = [v for k, v in found.items() if k.startswith("exact_match,")]
+    assert right > 0
 
 
 def test_weights_that_do_not_fit_stay_on_the_cpu():
