@@ -96,6 +96,7 @@ class GenerationCall:
         if lm.batch_size != "auto":
             # every row has its room in the cache, used or not
             return max(1, min(int(lm.batch_size), len(self._prompts)))
+        lm.pair.release()  # what is held is not free
         longest = max(len(p.tokens) + p.max_new_tokens for p in self._prompts)
         drafts = lm.strategy.options().get("num_drafts", _BLOCK)
         models = [member.model for member in lm.pair.members(lm.runs_slm)]

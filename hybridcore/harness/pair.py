@@ -92,6 +92,11 @@ class Pair:
         """Return the runners made so far."""
         return {role: runner for role, (_, runner) in self._runners.items()}
 
+    def release(self) -> None:
+        """Let go of the keys that runners hold for later prompts."""
+        for _, runner in self._runners.values():
+            runner.clear()
+
     def forget(self) -> None:
         """Drop the runners: a call that failed may have left them half way."""
         self._runners.clear()
