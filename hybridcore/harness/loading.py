@@ -22,6 +22,7 @@ from transformers.models.auto.modeling_auto import MODEL_FOR_MASKED_LM_MAPPING_N
 from ..errors import HybridLMError, ModelError, RequestError
 from ..models.calling import vocab_width
 from ..models.packing import pack
+from ..models.placement import execution_device
 from .weights_digest import weights_digest
 
 # quantisation switches that transformers 5 reads from a config object only
@@ -58,6 +59,9 @@ class CausalHFLM(HFLM):
             pretrained = resolved(role, pretrained)
         with one_line(role, self.named, "it cannot be loaded"):
             super().__init__(pretrained=pretrained, **arguments)
+        if not isinstance(pretrained, str):
+            # the weights of an offloaded model lie nowhere
+            self._device = execution_device(pretrained)
         self._check_prefix()
         # a model that was loaded elsewhere may be wanted there as it is
         self._packs = isinstance(pretrained, str) if packs is None else packs

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import accelerate
 import pytest
 import torch
 from lm_eval.models.huggingface import HFLM
@@ -24,7 +25,7 @@ from hybridcore import HybridLM
 from hybridcore.errors import ArgumentError, ModelError, RequestError
 from hybridcore.harness.loading import CausalHFLM, refuse_others
 
-from .conftest import byte_model, generation
+from .conftest import byte_model, generation, likelihood
 
 REQUESTS = [generation("one two", max_gen_toks=6)]
 
@@ -51,6 +52,23 @@ def test_models_that_were_never_saved(pair: dict[str, str], loaded: HybridLM) ->
     lm = HybridLM(byte_model(1), byte_model(2), "speculative", tokenizer=tokenizer)
     expected = loaded.with_strategy("llm-only").generate_until(REQUESTS)
     assert lm.generate_until(REQUESTS) == expected
+
+
+def test_loaded_models_whose_weights_lie_elsewhere(
+    pair: dict[str, str], loaded: HybridLM
+) -> None:
+    slm, llm = (LlamaForCausalLM.from_pretrained(pair[role]) for role in pair)
+    for model in (slm, llm):
+        accelerate.cpu_offload(model, torch.device("cpu"))
+    lm = HybridLM(slm, llm, "speculative", batch_size="auto")
+    assert lm.get_model_info()["hybrid"]["llm"]["device"] == "cpu"
+    expected = loaded.with_strategy("llm-only")
+    assert lm.generate_until(REQUESTS) == expected.generate_until(REQUESTS)
+    asked = [likelihood("one", " two")]
+    (score, greedy), (right, best) = (x.loglikelihood(asked)[0] for x in (lm, expected))
+    assert (score, greedy) == (pytest.approx(right, abs=1e-5), best)
+    lm.pair._trees = {"slm": None, "llm": None}
+    assert lm.loglikelihood(asked)[0][0] == pytest.approx(right, abs=1e-5)
 
 
 def test_one_model_in_both_roles_is_loaded_once(make: Callable[..., HybridLM]) -> None:
