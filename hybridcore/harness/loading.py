@@ -72,6 +72,21 @@ class CausalHFLM(HFLM):
         """Tokens that this model reads at once, whatever it is paired with."""
         return int(HFLM.max_length.fget(self))
 
+    @property
+    def prefix_token_id(self) -> int:
+        """What stands in front of a text that nothing stands in front of.
+
+        :raises ModelError: the tokenizer has no token for that, and none was named.
+        """
+        prefix: int | None = HFLM.prefix_token_id.fget(self)
+        if prefix is None:
+            raise ModelError(
+                f"{self.role}={self.named!r}: its tokenizer has neither a BOS nor an "
+                "EOS token: expected one to begin a text with\n"
+                "add prefix_token_id=<token id> to the model arguments"
+            )
+        return prefix
+
     @cached_property
     def digest(self) -> str:
         """What is in this model's weights, in a few letters."""
@@ -117,8 +132,9 @@ class CausalHFLM(HFLM):
             ) from error
 
     def _check_prefix(self) -> None:
-        width, prefix = vocab_width(self.model), self.prefix_token_id
-        if prefix >= width:
+        width = vocab_width(self.model)
+        prefix = HFLM.prefix_token_id.fget(self)
+        if prefix is not None and prefix >= width:
             raise ModelError(
                 f"{self.role}={self.named!r}: prefix_token_id={prefix}: expected less "
                 f"than its vocabulary of {width}"
