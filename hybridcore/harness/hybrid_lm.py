@@ -224,12 +224,14 @@ class HybridLM(CausalHFLM):
         if self.evaluations.begin(kind):
             self.batch_sizes = {}
         try:
-            if self.world_size > 1:
-                return without_padding(requests, run)
-            return run(requests)
+            split = self.world_size > 1
+            answers = without_padding(requests, run) if split else run(requests)
         except BaseException:
             self.pair.forget()
             raise
+        # the next call has the memory, and its counts do not depend on this one
+        self.pair.release()
+        return answers
 
     def note_batch_size(self, rows: int) -> None:
         """Tell lm_eval, whose results list them, what ``auto`` came to."""

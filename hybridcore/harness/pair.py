@@ -37,7 +37,6 @@ class Pair:
         self._slm: CausalHFLM | None = None
         self._runners: dict[Role, tuple[int, CausalRunner]] = {}
         self._trees: dict[Role, TreeReader | None] = {}
-        self._laws: dict[Role, GenerationLaws] = {}
 
     @property
     def slm(self) -> CausalHFLM | None:
@@ -92,16 +91,19 @@ class Pair:
         """Return the runners made so far."""
         return {role: runner for role, (_, runner) in self._runners.items()}
 
+    def release(self) -> None:
+        """Let go of the keys that runners hold for later prompts."""
+        for _, runner in self._runners.values():
+            runner.clear()
+
     def forget(self) -> None:
         """Drop the runners: a call that failed may have left them half way."""
         self._runners.clear()
         self._trees.clear()
 
     def laws(self, role: Role) -> GenerationLaws:
-        """Return the generation laws of a model."""
-        if role not in self._laws:
-            self._laws[role] = GenerationLaws(self._member(role).model)
-        return self._laws[role]
+        """Return the generation laws of a model, as it is configured now."""
+        return GenerationLaws(self._member(role).model)
 
     def _member(self, role: Role) -> CausalHFLM:
         member = self.llm if role == "llm" else self.slm

@@ -80,8 +80,7 @@ class SlotLayer(CacheLayerMixin):
 
     def lazy_initialization(self, key_states: Tensor, value_states: Tensor) -> None:
         """Allocate room for every slot, in the shapes the layer turns out to have."""
-        self.keys = self._room(key_states)
-        self.values = self._room(value_states)
+        self.keys, self.values = self._room(key_states), self._room(value_states)
         self.is_initialized = True
 
     def update(
@@ -120,15 +119,16 @@ class SlotLayer(CacheLayerMixin):
         return like.new_zeros(shape)
 
     def _resize(self) -> None:
-        held = self.keys.shape[2]
-        if held == self._cache.capacity:
+        if self.keys.shape[2] == self._cache.capacity:
             return
-        kept = min(held, self._cache.capacity)
-        for name in ("keys", "values"):
-            old = getattr(self, name)
-            new = self._room(old)
-            new[:, :, :kept] = old[:, :, :kept]
-            setattr(self, name, new)
+        # both before either is taken: memory may run out for the second
+        self.keys, self.values = self._resized(self.keys), self._resized(self.values)
+
+    def _resized(self, old: Tensor) -> Tensor:
+        new = self._room(old)
+        kept = min(old.shape[2], new.shape[2])
+        new[:, :, :kept] = old[:, :, :kept]
+        return new
 
 
 class SlotCache(Cache):

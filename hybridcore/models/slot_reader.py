@@ -87,6 +87,10 @@ class SlotReader:
         first, second = (self.read(half, divisible) for half in halves)
         return [*first, *second] if len(feeds) > 1 else [_joined(*first, *second)]
 
+    def clear(self) -> None:
+        """Let go of the cache; what it held is for whoever keeps places to forget."""
+        self.cache = SlotCache(self.cache.slots)
+
     def _read(self, feeds: Sequence[Feed]) -> list[Read]:
         wanted = max(1, *(feed.wanted for feed in feeds))
         logits, hidden = self._replayed(feeds, wanted), None

@@ -91,6 +91,11 @@ class SlotRunner(CausalRunner):
         """Forget what ``slot`` holds beyond ``length`` tokens; costs nothing."""
         self._places.cut(slot, length)
 
+    def clear(self) -> None:
+        """Forget what the slots hold, and let go of the cache."""
+        self._places.clear()
+        self._reader.clear()
+
     def length(self, slot: int) -> int:
         """Return how many tokens ``slot`` holds."""
         return len(self._places.held[slot])
