@@ -16,6 +16,7 @@ from hybridcore.dispatch import Dispatcher
 
 GREEDY = WarpLaw(0.0)
 PROMPTS = [[i % 8, 3, (5 * i) % 8] for i in range(16)]
+LONG = [[i % 8, i // 8, *[(5 * i) % 8] * 298] for i in range(16)]
 
 
 class Clock:
@@ -39,9 +40,11 @@ class CostlyTable(TableRunner):
         return super().forward(feeds)
 
 
-def run(p, q, strategy, tokens=200, slm=(1.0, 0.0), adaptive=True, law=GREEDY, batch=4):
-    """Return answers, the seconds they took, and the runners."""
-    clock, size = Clock(), len(p)
+def run(
+    p, q, strategy, tokens=200, slm=(1.0, 0.0), adaptive=True, batch=4, prompts=PROMPTS
+):
+    """Return texts, the seconds they took, and their tallies."""
+    clock, size, law = Clock(), len(p), GREEDY
     small = CostlyTable(q, batch, clock, *slm)
     large = CostlyTable(p, batch, clock, 4.0, 0.1)
     dispatcher, vocabulary = Dispatcher(strategy), SharedVocabulary(size, size)
@@ -50,7 +53,7 @@ def run(p, q, strategy, tokens=200, slm=(1.0, 0.0), adaptive=True, law=GREEDY, b
     )
     requests = [
         GenerationRequest(prompt, tokens, law, law, seed=i, key=i)
-        for i, prompt in enumerate(PROMPTS)
+        for i, prompt in enumerate(prompts)
     ]
     answers = sorted(engine.run(requests), key=lambda a: a.request.key)
     return [a.tokens for a in answers], clock.now, [a.tally for a in answers]
@@ -98,13 +101,15 @@ def test_a_long_block_is_shortened_to_what_pays():
     assert 1 < asked / sum(t.num_spec_steps for t in tallies) < 4
 
 
-def test_a_prompt_that_drafting_would_not_repay_is_not_read():
+@pytest.mark.parametrize(("tokens", "opened"), [(8, False), (60, True)])
+def test_a_prompt_that_drafting_would_not_repay_is_not_read(tokens, opened):
     p = cycle(8, 1)
-    # to read a token costs the SLM a hundred times what a step does
-    _, taken, tallies = run(p, p, Speculative(4), tokens=8, slm=(0.05, 5.0))
-    _, free, _ = run(p, p, Speculative(4), tokens=8, slm=(0.05, 5.0), adaptive=False)
-    assert taken < 0.6 * free
-    assert [t.slm_forwards for t in tallies[-4:]] == [0, 0, 0, 0]
+    # a step takes 0.32 seconds, a prompt 9.2; an LLM step of four rows takes 4.4
+    costs = {"slm": (0.2, 0.03), "prompts": LONG, "tokens": tokens}
+    _, taken, tallies = run(p, p, Speculative(4), **costs)
+    _, free, _ = run(p, p, Speculative(4), adaptive=False, **costs)
+    assert all(bool(t.slm_forwards) == opened for t in tallies[-4:])
+    assert abs(taken - free) < 0.02 * free if opened else taken < 0.95 * free
 
 
 def test_without_it_nothing_is_limited():
@@ -245,3 +250,6 @@ def test_prompts_say_nothing_of_a_block():
     assert guard.limit(2) == 0  # to measure
     guard.judged([(0, 0)] * 2, 1.0, True)
     assert guard.limit(2) is None  # a block has not been measured
+    guard.drafted(2, 2, 4, 2, 0.1)
+    guard.judged([(4, 4), (4, 4)], 1.5, True)
+    assert guard.limit(2) is None  # because it pays
