@@ -27,6 +27,7 @@ OURS = (
     "seed",
     "config",
     "calibration",
+    "adaptive",
     "pack",
 )
 LOADING = (

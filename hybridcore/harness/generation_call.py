@@ -91,7 +91,8 @@ class GenerationCall:
         slm = lm.pair.runner("slm", rows) if lm.runs_slm else None
         llm = lm.pair.runner("llm", rows)
         vocabulary = lm.pair.vocabulary(lm.runs_slm)
-        return Engine(slm, llm, lm.dispatcher, vocabulary, rows)
+        adaptive = lm.adaptive and lm.strategy.adaptable()
+        return Engine(slm, llm, lm.dispatcher, vocabulary, rows, adaptive)
 
     def _rows(self) -> int:
         lm = self._lm
