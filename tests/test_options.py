@@ -18,6 +18,8 @@ class Sample(Strategy):
     limit: float | None = option(None)
     rule: Literal["chow", "diff"] = option("chow")
     name: str = option("x", choices=("x", "y"))
+    file: str | None = option(None)
+    depth: float | str = option("auto")
 
 
 @pytest.mark.parametrize(
@@ -33,6 +35,10 @@ class Sample(Strategy):
         ("2", "limit", 2.0),
         ("diff", "rule", "diff"),
         ("y", "name", "y"),
+        ("none", "file", None),
+        ("head.pt", "file", "head.pt"),
+        ("0.5", "depth", 0.5),
+        ("deep", "depth", "deep"),
     ],
 )
 def test_text_is_coerced(text, field, value):
@@ -64,7 +70,9 @@ def test_wrong_values_are_refused(field, value, expected):
 def test_unknown_option_names_the_nearest_and_all():
     with pytest.raises(OptionError, match="did you mean 'rate'") as error:
         Sample.from_options({"rat": 1})
-    assert "its options: rate, count, eager, limit, rule, name" in str(error.value)
+    assert "its options: rate, count, eager, limit, rule, name, file, depth" in str(
+        error.value
+    )
 
 
 def test_an_instance_is_frozen_and_says_its_options():

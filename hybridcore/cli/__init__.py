@@ -20,6 +20,7 @@ COMMANDS = {
     "certify": "compare a lossless strategy with the LLM alone, token by token",
     "compare": "run several strategies on the same documents, with intervals",
     "demo": "compare the strategies on the embedded pair, through lm_eval",
+    "doctor": "look whether everything is installed, is found, and works",
     "eval": "lm_eval itself, for environments that read no .pth files",
     "generate": "answer a prompt, each token in the colour of its model",
     "new": "write a strategy of your own, ready to install",

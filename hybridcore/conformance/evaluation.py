@@ -19,6 +19,8 @@ from typing import TYPE_CHECKING, Any
 from unittest import mock
 
 if TYPE_CHECKING:
+    from lm_eval.api.model import LM
+
     from ..harness.hybrid_lm import HybridLM
     from ..strategy import Strategy
 
@@ -93,11 +95,13 @@ def evaluated(
     lm: HybridLM, strategy: str | Strategy, options: dict[str, Any]
 ) -> dict[str, Any]:
     """Return the counts of one run, and the texts of several sampled ones."""
-    results = _run(lm, limit=DOCUMENTS)
+    results = run_on_lm_eval(lm, limit=DOCUMENTS)
     sampled = {"limit": SAMPLED_DOCUMENTS, "gen_kwargs": SAMPLING}
 
     def again(**more: Any) -> Texts:
-        return _texts(_run(lm.with_strategy(strategy, **options), **sampled, **more))
+        return texts_of(
+            run_on_lm_eval(lm.with_strategy(strategy, **options), **sampled, **more)
+        )
 
     with tempfile.TemporaryDirectory() as folder:
         cache = str(Path(folder) / "cache")
@@ -115,7 +119,11 @@ def evaluated(
     }
 
 
-def _run(lm: HybridLM, **settings: Any) -> dict[str, Any]:
+def run_on_lm_eval(lm: LM, **settings: Any) -> dict[str, Any]:
+    """Return lm_eval's results of a model on the demo's generation task.
+
+    :param settings: more arguments of ``simple_evaluate``.
+    """
     from lm_eval import simple_evaluate
     from lm_eval.tasks import TaskManager
 
@@ -136,7 +144,8 @@ def _run(lm: HybridLM, **settings: Any) -> dict[str, Any]:
     return results
 
 
-def _texts(results: dict[str, Any]) -> Texts:
+def texts_of(results: dict[str, Any]) -> Texts:
+    """Return the answers of a run by document."""
     return {str(s["doc_id"]): s["resps"] for s in results["samples"][TASK]}
 
 

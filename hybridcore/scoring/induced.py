@@ -27,7 +27,7 @@ _REASONS = {
 }
 
 
-def kind_of(strategy: Strategy, ignore_score: bool = False) -> str:
+def kind_of(strategy: Strategy | type[Strategy], ignore_score: bool = False) -> str:
     """Tell how the induced law is found: ``SCORE``, ``LLM`` or ``ROUTED``.
 
     ``ignore_score`` answers for a ``score`` hook that declined.
@@ -41,9 +41,10 @@ def kind_of(strategy: Strategy, ignore_score: bool = False) -> str:
         return LLM
     for hook, reason in _REASONS.items():
         if hook in hooks:
+            cls = strategy if isinstance(strategy, type) else type(strategy)
             declined = "its score hook declined and " if "score" in hooks else ""
             raise StrategyError(
-                f"strategy {type(strategy).__name__} cannot be scored: {declined}"
+                f"strategy {cls.__name__} cannot be scored: {declined}"
                 f"{reason}; expected a score hook, a lossless strategy, or one "
                 "with neither verify, draft nor start\n"
                 "add a score hook, or use scoring=llm"

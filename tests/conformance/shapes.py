@@ -1,5 +1,7 @@
 """Right strategies of every shape, which the suite must let pass."""
 
+from typing import Literal
+
 import torch
 
 from hybridcore import (
@@ -111,12 +113,14 @@ class Head(Strategy):
     """Asks where a linear head on the SLM's hidden state says so."""
 
     requires = frozenset({"slm", "slm_hidden"})
+    weights: str | None = option(None, help="file of the weights; none: a ramp")
+    norm: Literal["none", "layer"] = option("none", help="what comes before the head")
 
     @hookimpl
     def route_token(self, step: Step) -> Route:
-        weights = torch.linspace(-1, 1, step.hidden.shape[-1])
+        ramp = torch.linspace(-1, 1, step.hidden.shape[-1])
         return Route.ask_above(
-            step.hidden.float() @ weights + 0 * entropy(step.logits), 0.0
+            step.hidden.float() @ ramp + 0 * entropy(step.logits), 0.0
         )
 
 

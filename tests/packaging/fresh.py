@@ -72,8 +72,8 @@ class FreshEnvironment:
         checked([sys.executable, "-m", "venv", "--without-pip", folder], folder.parent)
         self.site = Path(self.python("import site; print(site.getsitepackages()[0])"))
         self._link_dependencies()
-        self._write_script("lm_eval")
-        self._write_script("accelerate")
+        self.write_script("lm_eval")
+        self.write_script("accelerate")
 
     def _link_dependencies(self) -> None:
         links = self.folder / "dependencies"
@@ -84,7 +84,7 @@ class FreshEnvironment:
                     (links / entry.name).symlink_to(entry)
         (self.site / "dependencies.pth").write_text(f"{links}\n")
 
-    def _write_script(self, name: str) -> None:
+    def write_script(self, name: str) -> None:
         """The console script as an installer writes it."""
         (entry,) = entry_points(group="console_scripts", name=name)
         main = f"from {entry.module} import {entry.attr} as main"

@@ -27,14 +27,6 @@ def pytest_in(author, *arguments):
     return [author.bin / "python", "-m", "pytest", "-p", "no:cacheprovider", *arguments]
 
 
-def test_pytest_alone_runs_tests_and_suite(author, checked):
-    folder = author.folder / "hybridlm-strategy-my-router"
-    printed = checked(pytest_in(author, "-k", "test_ or LOAD-3"), folder)
-    assert "conformance 1.0: my-router" in printed
-    assert "tests/test_my_router.py ." in printed
-    assert "2 passed" in printed
-
-
 def test_every_kind_conforms(author, checked, tmp_path):
     report = tmp_path / "report.json"
     names = [f"my-{kind}" for kind in KINDS]

@@ -149,6 +149,57 @@ def test_changed_registry_stops_nothing(environment, attempted, tmp_path):
     assert "could not be registered" in done.stderr
 
 
+@pytest.fixture
+def doctor(environment, tmp_path):
+    """What ``hybridlm doctor`` says of the bridge: found, reason, problems."""
+    code = """
+from hybridcore.doctor.bridge import look
+found = look()
+print(found.facts["found"], found.summary, *found.problems, sep="\\n")
+"""
+    return lambda **variables: environment.python(code, tmp_path, **variables)
+
+
+def test_the_doctor_misses_the_file(environment, doctor):
+    assert doctor().startswith("True\nactive: hybridlm.pth registers the model")
+    file = environment.site / "hybridlm.pth"
+    text = file.read_text()
+    file.unlink()
+    try:
+        found, summary, problem, remedy = doctor().splitlines()
+    finally:
+        file.write_text(text)
+    assert found == "False"
+    assert summary.startswith(f"not active: no hybridlm.pth in {environment.site}")
+    assert summary in problem
+    assert remedy.startswith("install hybridlm anew")
+
+
+def test_the_doctor_knows_a_harness_that_reads_entry_points(doctor, tmp_path):
+    (tmp_path / "sitecustomize.py").write_text(
+        "from importlib.metadata import entry_points\n"
+        "from lm_eval.api.registry import model_registry\n"
+        "for found in entry_points(group='lm_eval.models'):\n"
+        "    model_registry.register(found.name, target=found)\n"
+    )
+    for switch in ("1", "0"):
+        said = doctor(PYTHONPATH=str(tmp_path), HYBRIDLM_BRIDGE=switch)
+        assert said.startswith("True\n")
+        assert said.endswith("reads the entry-point group lm_eval.models by itself")
+
+
+def test_the_doctor_quotes_a_failing_registration(doctor, tmp_path):
+    (tmp_path / "sitecustomize.py").write_text(
+        "import _hybridlm_startup\n"
+        "def fail():\n    raise RuntimeError('as planned')\n"
+        "_hybridlm_startup._register = fail\n"
+    )
+    found, summary, *problem = doctor(PYTHONPATH=str(tmp_path)).splitlines()
+    assert (found, len(problem)) == ("False", 2)
+    assert summary.startswith("active: it ran, and lm_eval")
+    assert summary.endswith("could not be registered with lm_eval: as planned")
+
+
 def test_broken_startup_module_stops_nothing(environment, tmp_path):
     (tmp_path / "_hybridlm_startup.py").write_text("raise RuntimeError")
     printed = environment.python("print('on')", tmp_path, PYTHONPATH=str(tmp_path))

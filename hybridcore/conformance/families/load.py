@@ -6,6 +6,8 @@ import copy
 import inspect
 import pickle
 import sys
+import typing
+from types import NoneType
 from typing import Any
 
 from ...errors import OptionError, StrategyBroken, did_you_mean
@@ -135,13 +137,16 @@ def options(subject: Subject) -> None:
 def text_options(subject: Subject) -> None:
     defaults = subject.cls().options()
     for name, default in defaults.items():
+        declared = option_fields(subject.cls)[name].default
+        if isinstance(default, str) and not isinstance(declared, (str, NoneType)):
+            raise Failure(f"{name} is {declared!r} by default", f"{default!r}")
         text = str(default).lower() if default in (True, False, None) else str(default)
         value = subject.cls.from_options({name: text}).options()[name]
         if type(value) is not type(default) or value != default:
             raise Failure(
                 f"{name}={text!r} is {default!r}", f"{value!r}", f"{name}={text}"
             )
-        if isinstance(default, str):
+        if _takes_any_text(subject.cls, name):
             continue
         nonsense = "no-such-value"
         try:
@@ -198,6 +203,16 @@ def copies(subject: Subject) -> None:
             raise Failure(f"{way} rebuilds {strategy!r}", repr(error)) from None
         if type(other) is not cls or other.options() != strategy.options():
             raise Failure(f"{way} rebuilds {strategy!r}", repr(other))
+
+
+def _takes_any_text(cls: type[Strategy], name: str) -> bool:
+    """Tell whether the option is text, maybe among others, and not one of some choices.
+
+    ``str | None`` is: ``"none"`` becomes None, and any other text stays what it is.
+    """
+    annotation = typing.get_type_hints(cls)[name]
+    kinds = typing.get_args(annotation) or (annotation,)
+    return str in kinds and option_fields(cls)[name].metadata["option"].choices is None
 
 
 def _methods(cls: type[Strategy]) -> dict[str, Any]:

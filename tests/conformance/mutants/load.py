@@ -1,10 +1,11 @@
 """Strategies that cannot be found, made or copied as they must."""
 
-from typing import Any
+from typing import Any, Literal
 
 import torch
 
 from hybridcore import Route, Step, Strategy, hookimpl, option
+from hybridcore.options import coerced
 from hybridcore.signals import entropy
 
 from .registry import mutant
@@ -101,6 +102,25 @@ class Untyped(Strategy):
     @hookimpl
     def route_token(self, step: Step) -> Route:
         return Route.ask_above(entropy(step.logits), float(self.threshold))
+
+
+@mutant("LOAD-8")
+class UncheckedChoices(Good):
+    """an option of two words that takes any: no `super().__post_init__()`"""
+
+    rule: Literal["chow", "diff"] = option("chow", help="rule of deferral")
+
+    def __post_init__(self):
+        object.__setattr__(
+            self, "threshold", coerced(Good, "threshold", self.threshold)
+        )
+
+
+@mutant("LOAD-8")
+class TextAmongOthers(Good):
+    """text or a number, text first, so that every number becomes text"""
+
+    scale: str | float = option(1.0, help="factor of the entropy")
 
 
 @mutant("LOAD-9")

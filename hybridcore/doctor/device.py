@@ -1,0 +1,60 @@
+"""Where models run unless ``device`` says otherwise."""
+
+from __future__ import annotations
+
+import platform
+from pathlib import Path
+from typing import Any
+
+import psutil
+import torch
+
+from .finding import Finding
+
+_GIB = 2**30
+
+
+def look() -> Finding:
+    """Name the device that ``device=cuda`` comes to, and its memory."""
+    facts = gpu() if torch.cuda.is_available() else cpu()
+    parts = [f"{facts['device']}: {facts['name']}", f"{facts['memory_gib']} GiB"]
+    if facts["device"] == "cpu":
+        number = facts["threads"]
+        parts.append(f"{number} thread{'s' if number > 1 else ''}")
+        if facts["cuda_build"]:
+            parts.append(f"torch is built for CUDA {facts['cuda_build']}, sees no GPU")
+    elif facts["count"] > 1:
+        parts.append(f"one of {facts['count']}")
+    return Finding(", ".join(parts), facts)
+
+
+def gpu() -> dict[str, Any]:
+    """Return what is known of the GPU that is used first."""
+    properties = torch.cuda.get_device_properties(0)
+    return {
+        "device": "cuda",
+        "name": properties.name,
+        "memory_gib": round(properties.total_memory / _GIB, 1),
+        "count": torch.cuda.device_count(),
+        "cuda_build": torch.version.cuda,
+    }
+
+
+def cpu() -> dict[str, Any]:
+    """Return what is known of the processor."""
+    return {
+        "device": "cpu",
+        "name": _processor(),
+        "memory_gib": round(psutil.virtual_memory().total / _GIB, 1),
+        "threads": torch.get_num_threads(),
+        "cuda_build": torch.version.cuda,
+    }
+
+
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        lines = []
+    names = (line.partition(":")[2] for line in lines if line.startswith("model name"))
+    return next(names, platform.processor() or platform.machine()).strip()
