@@ -91,6 +91,7 @@ def sample_line(made: Made, document: int) -> dict[str, Any]:
         "resps": [["".join(made.texts)]],
         "filtered_resps": ["12"],
         "filter": "none",
+        "metrics": ["exact_match"],
         "exact_match": float(made.right[document]),
     }
 

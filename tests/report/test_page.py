@@ -99,10 +99,7 @@ def test_samples_by_what_became_of_them(opened):
 
 def test_ten_thousand_samples(opened, write):
     right = [i % 3 > 0 for i in range(10_000)]
-    page = opened(
-        write.Cell("llm-only", right=right, kinds="llllll", role="llm-only"),
-        write.Cell("uncertainty", {"threshold": 0.5}, right=right),
-    )
+    page = opened(write.Cell("uncertainty", {"threshold": 0.5}, right=right))
     assert len(page.all(".card")) == 20
     assert page.one("#s-count").text == "1\N{EN DASH}20 of 10,000"
     # of some hundred compressed pieces, those on screen
