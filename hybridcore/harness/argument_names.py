@@ -29,6 +29,7 @@ OURS = (
     "calibration",
     "adaptive",
     "pack",
+    "cuda_graphs",
 )
 LOADING = (
     "attn_implementation",

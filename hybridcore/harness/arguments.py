@@ -14,6 +14,8 @@
                        lossless strategies that hold their drafts [false]
 ``pack``               whether linear layers are packed for the CPU, where that is
                        faster [true for models loaded here, false for loaded ones]
+``cuda_graphs``        whether short reads are recorded as CUDA graphs, for models on
+                       one GPU [true]
 ``config``             a TOML file with more of these: see :mod:`.config_file`
 ``calibration``        a file of ``hybridlm calibrate``: strategy and threshold
 ``dtype``              [float16, on a CPU float32]
@@ -81,6 +83,7 @@ class Arguments:
     seed: int | None = None
     adaptive: bool = False
     pack: bool | None = None
+    cuda_graphs: bool = True
     slm_loading: Mapping[str, Any] = field(default_factory=dict)
     llm_loading: Mapping[str, Any] = field(default_factory=dict)
 
@@ -109,6 +112,7 @@ def parse(given: Mapping[str, Any]) -> Arguments:
         seed=_seed(ours.get("seed")),
         adaptive=switch("adaptive", ours.get("adaptive", False)),
         pack=None if ours.get("pack") is None else switch("pack", ours["pack"]),
+        cuda_graphs=switch("cuda_graphs", ours.get("cuda_graphs", True)),
         slm_loading=placed(loading["slm"]),
         llm_loading=placed(loading["llm"]),
     )

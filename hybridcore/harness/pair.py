@@ -27,12 +27,17 @@ class Pair:
 
     :param llm: the large model.
     :param load_slm: loads the small one; None where none was named.
+    :param cuda_graphs: record short reads of models on one GPU.
     """
 
     def __init__(
-        self, llm: CausalHFLM, load_slm: Callable[[], CausalHFLM] | None
+        self,
+        llm: CausalHFLM,
+        load_slm: Callable[[], CausalHFLM] | None,
+        cuda_graphs: bool = True,
     ) -> None:
         self.llm = llm
+        self._cuda_graphs = cuda_graphs
         self._load_slm = load_slm
         self._slm: CausalHFLM | None = None
         self._runners: dict[Role, tuple[int, CausalRunner]] = {}
@@ -74,7 +79,9 @@ class Pair:
             del runner
             lm = self._member(role)
             lm.prepare()
-            runner = choose_runner(lm.model, slots, lm.mixed_precision_dtype)
+            runner = choose_runner(
+                lm.model, slots, lm.mixed_precision_dtype, self._cuda_graphs
+            )
             self._runners[role] = slots, runner
         return runner
 
