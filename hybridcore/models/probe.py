@@ -19,12 +19,12 @@ import torch
 
 from ..errors import ModelError
 from .calling import ModelCall
+from .cuda_recorder import recorder
 from .masking import Masking
 from .masks import mask_plans, unknown_layer_types
 from .recompute import RecomputeRunner
 from .runner import CausalRunner
 from .slots import SlotRunner
-from .step_graphs import recorder
 from .trial import causality_error, long_trial, short_trial
 
 _LOG = logging.getLogger(__name__)

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from . import grouping
 from .calling import ModelCall
+from .cuda_recorder import Recorder
 from .masking import Masking
 from .memory import out_of_memory
 from .placement import execution_device
@@ -20,7 +21,7 @@ from .places import Places
 from .runner import Feed
 from .slot_cache import SlotCache
 from .slot_view import SlotView
-from .step_graphs import Recorder, StepGraphs
+from .step_graphs import StepGraphs
 
 _LOG = logging.getLogger(__name__)
 _SMALLEST = 32  # tokens of one row; what does not fit with these will not fit at all

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from .calling import vocab_width
+from .cuda_recorder import Recorder
 from .grouping import chunks, grouped
 from .long_rope import split_at_switch, switch_length
 from .masking import Masking
@@ -20,7 +21,6 @@ from .parameters import active_parameters
 from .places import Places
 from .runner import CausalRunner, Feed
 from .slot_reader import Read, SlotReader
-from .step_graphs import Recorder
 
 _WORTH_COPYING = 16  # tokens; a shorter prefix is read again
 # tokens that could be read in the time a call takes for being a call

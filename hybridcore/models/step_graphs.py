@@ -7,18 +7,17 @@ at once, and replayed with other tokens in the same tensors.
 
 from __future__ import annotations
 
-import contextlib
 import logging
-import warnings
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from typing import Any, TypeAlias
+from collections.abc import Callable, Sequence
+from typing import TypeAlias
 
 import torch
 from torch import Tensor
 
 from .attention import SHORT
 from .calling import ModelCall
+from .cuda_recorder import Recorder
 from .masking import Masking
 from .places import Places
 from .runner import Feed
@@ -26,7 +25,6 @@ from .slot_cache import SlotCache
 from .step_view import StepView
 from .trial import errors
 
-Recorder: TypeAlias = Callable[[Callable[[], object]], Callable[[], object]]
 Shape: TypeAlias = tuple[int, int]  # tokens a row, wanted positions
 _LOG = logging.getLogger(__name__)
 _WORTH_RECORDING = 8  # reads of one shape; recording takes as long as some of them
@@ -174,42 +172,3 @@ def _rows(logits: Tensor, slots: list[int]) -> Tensor:
     if slots == list(range(first, last)):
         return logits[first:last].clone()
     return logits[slots]
-
-
-def recorder(model: Any) -> Recorder | None:
-    """Return what records CUDA graphs of a model; None where it is not on one GPU."""
-    devices = {parameter.device for parameter in model.parameters()}
-    if len(devices) != 1 or next(iter(devices)).type != "cuda":
-        return None
-    (device,) = devices
-    stream = torch.cuda.Stream(device)
-
-    def record(run: Callable[[], object]) -> Callable[[], object]:
-        graph = torch.cuda.CUDAGraph()
-        with torch.cuda.device(device):
-            stream.wait_stream(torch.cuda.current_stream())
-            with torch.cuda.stream(stream):
-                with _no_waiting():
-                    run()  # which may allocate what the recorded run must find
-                graph.capture_begin(capture_error_mode="thread_local")
-                try:
-                    run()
-                finally:
-                    graph.capture_end()
-            torch.cuda.current_stream().wait_stream(stream)
-        return graph.replay
-
-    return record
-
-
-@contextlib.contextmanager
-def _no_waiting() -> Iterator[None]:
-    """Have what waits for the device raise: that cannot be recorded."""
-    before = torch.cuda.get_sync_debug_mode()
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # torch calls it a prototype
-            torch.cuda.set_sync_debug_mode("error")
-        yield
-    finally:
-        torch.cuda.set_sync_debug_mode(before)

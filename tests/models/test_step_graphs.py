@@ -5,6 +5,7 @@ import torch
 
 from hybridcore.conformance.tiny import tiny_model
 from hybridcore.models import probe, step_graphs
+from hybridcore.models.cuda_recorder import recorder
 from hybridcore.models.probe import choose_runner
 from hybridcore.models.recompute import RecomputeRunner
 from hybridcore.models.runner import Feed
@@ -135,4 +136,4 @@ def test_autocast_is_not_recorded(monkeypatch):
 
 
 def test_nothing_is_recorded_on_a_cpu():
-    assert step_graphs.recorder(tiny_model("llama")) is None
+    assert recorder(tiny_model("llama")) is None
