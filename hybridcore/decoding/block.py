@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from ..exchange import Block
+from ..precision import uniform_numbers
 from .deferred import DeferredBlock
 from .drafted import DraftedToken
 from .row import Row
@@ -42,7 +43,7 @@ def block_of(rows: Sequence[Row], llm: PositionLaws, has_slm: bool) -> Block:
         length=torch.tensor(lengths, device=device),
         p=_spread(llm.law, lengths),
         asked=torch.tensor([row.asked is not None for row in rows], device=device),
-        uniform=torch.tensor(numbers, dtype=torch.float64, device=device),
+        uniform=uniform_numbers(numbers, device),
         states=[row.state for row in rows],
         **fields,
     )
