@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from .exchange import Block, Verdict
+from .transfer import send
 
 _CHUNK = 512  # ids
 
@@ -92,8 +93,7 @@ def sample(law: Tensor, uniform: Tensor) -> Tensor:
 
 def draw(law: Tensor, numbers: Sequence[float]) -> Tensor:
     """:func:`sample` from ``law [B, V]`` by one number each that lies on the host."""
-    uniform = torch.tensor(numbers, dtype=torch.float64, device=law.device)
-    return sample(law, uniform)
+    return sample(law, send(numbers, law.device, torch.float64))
 
 
 def residual(p: Tensor, q: Tensor) -> Tensor:

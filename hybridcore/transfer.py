@@ -1,4 +1,4 @@
-"""Brings small tensors to the host together: one transfer where each would be one."""
+"""Small tensors between host and device, without waiting more often than needed."""
 
 from __future__ import annotations
 
@@ -29,6 +29,17 @@ def fetch(*tensors: Tensor | None) -> list[Any]:
         for place, tensor in zip(places, moved, strict=True):
             lists[place] = tensor.tolist()
     return lists
+
+
+def send(
+    values: Sequence[Any], device: torch.device, dtype: torch.dtype | None = None
+) -> Tensor:
+    """Return numbers of the host as a tensor on a device, without waiting for it."""
+    tensor = torch.tensor(values, dtype=dtype)
+    if device.type == "cuda":
+        # what is copied from pageable memory waits for all that the device has to do
+        return tensor.pin_memory().to(device, non_blocking=True)
+    return tensor.to(device)
 
 
 def _moved(tensors: Sequence[Tensor]) -> list[Tensor]:
