@@ -13,7 +13,8 @@ import torch
 from torch import Tensor
 
 from .exchange import Block, Verdict
-from .precision import uniform_numbers, widest_float
+from .precision import widest_float
+from .transfer import uniform_numbers
 
 _CHUNK = 512  # ids
 

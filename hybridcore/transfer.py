@@ -1,4 +1,4 @@
-"""Brings small tensors to the host together: one transfer where each would be one."""
+"""Small tensors between host and device, without waiting more often than needed."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ import torch
 from torch import Tensor
 
 from .precision import widest_float
+
+_BELOW_ONE = 1 - 2**-24  # the largest float32 below 1
 
 
 def fetch(*tensors: Tensor | None) -> list[Any]:
@@ -32,6 +34,24 @@ def fetch(*tensors: Tensor | None) -> list[Any]:
         for place, tensor in zip(places, moved, strict=True):
             lists[place] = tensor.tolist()
     return lists
+
+
+def send(
+    values: Sequence[Any], device: torch.device, dtype: torch.dtype | None = None
+) -> Tensor:
+    """Return numbers of the host as a tensor on a device, without waiting for it."""
+    tensor = torch.tensor(values, dtype=dtype)
+    if device.type == "cuda":
+        # what is copied from pageable memory waits for all that the device has to do
+        return tensor.pin_memory().to(device, non_blocking=True)
+    return tensor.to(device)
+
+
+def uniform_numbers(numbers: Sequence[Any], device: torch.device) -> Tensor:
+    """Put numbers in [0, 1), nested as they are, on a device; none is rounded to 1."""
+    dtype = widest_float(device)
+    made = send(numbers, device, dtype)
+    return made if dtype is torch.float64 else made.clamp_max_(_BELOW_ONE)
 
 
 def _moved(tensors: Sequence[Tensor]) -> list[Tensor]:

@@ -12,8 +12,8 @@ from torch.utils._pytree import tree_leaves
 from hybridcore import Hybrid, laws, precision, transfer
 from hybridcore.errors import ModelError
 from hybridcore.models import trial
-from hybridcore.precision import uniform_numbers, widest_float
-from hybridcore.transfer import fetch
+from hybridcore.precision import widest_float
+from hybridcore.transfer import fetch, uniform_numbers
 
 CPU = torch.device("cpu")
 PROMPTS = ["Question: Ada has 12 pens", "Question: Eva"]
