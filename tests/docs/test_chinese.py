@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-_INDENTED = re.compile(r"(?:^ {4}\S.*\n|^\n(?= {4}\S))+", re.MULTILINE)
+_INDENTED = re.compile(r"(?:^ {4}.*\S.*\n|^\n(?= {4}))+", re.MULTILINE)
 
 
 @pytest.fixture(scope="module")
@@ -26,7 +26,7 @@ def names(text):
 
 def test_commands_and_what_they_print(pages):
     english, chinese = pages
-    assert len(indented(english)) >= 5
+    assert len(indented(english)) >= 4
     assert indented(chinese) == indented(english)
 
 
