@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from . import errors, laws, signals
+    from .decoding.randomness import uniform_of
     from .errors import HybridLMError
     from .exchange import (
         Block,
@@ -48,6 +49,7 @@ __all__ = [
     "laws",
     "option",
     "signals",
+    "uniform_of",
 ]
 
 _HOMES = {
@@ -57,6 +59,7 @@ _HOMES = {
     "Strategy": "strategy",
     "hookimpl": "hookspecs",
     "option": "options",
+    "uniform_of": "decoding.randomness",
 } | dict.fromkeys(
     ("Block", "Draft", "Outcome", "Positions", "Request", "Route", "Step", "Verdict"),
     "exchange",

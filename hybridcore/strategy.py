@@ -77,3 +77,12 @@ class Strategy:
     def holds(cls) -> bool:
         """Tell whether drafts wait for a verdict (``verify``) or are trusted."""
         return "verify" in cls.hooks()
+
+    @classmethod
+    def adaptable(cls) -> bool:
+        """Tell whether blocks may be cut short (``adaptive``): not if that shows.
+
+        A lossless strategy emits the LLM's law at any length of its blocks; one that
+        trusts has no blocks, and what another one emits depends on where they end.
+        """
+        return cls.lossless and cls.holds()

@@ -38,6 +38,7 @@ class Tally:
         num_spec_steps: blocks of at least one draft that the LLM judged.
         num_draft_tokens, num_accepted_draft_tokens: tokens in those blocks.
         acceptance_histogram: at ``i``, blocks of which ``i`` tokens were accepted.
+        num_plain_steps: LLM steps before which ``adaptive`` left drafting out.
         wasted_slm_tokens: drafted tokens that were not emitted.
         wasted_llm_tokens: drafted tokens that the LLM read and that were not emitted.
         scored_tokens: tokens whose log-likelihood was asked for.
@@ -62,6 +63,7 @@ class Tally:
     num_draft_tokens: int = 0
     num_accepted_draft_tokens: int = 0
     acceptance_histogram: list[int] = field(default_factory=list)
+    num_plain_steps: int = 0
     wasted_slm_tokens: int = 0
     wasted_llm_tokens: int = 0
     scored_tokens: int = 0

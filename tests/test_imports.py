@@ -33,7 +33,8 @@ LAYER = {name: level for level, names in enumerate(LAYERS) for name in names}
 
 def imported(path):
     """Every module that a file imports, wherever in it the import stands."""
-    package = ("hybridcore", *path.relative_to(ROOT).parts[:-1])
+    inside = path.is_relative_to(ROOT)
+    package = ("hybridcore", *path.relative_to(ROOT).parts[:-1]) if inside else ()
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
@@ -94,3 +95,11 @@ def test_what_strategies_import_needs_torch_alone(name):
         if own(module) is None
     }
     assert foreign - sys.stdlib_module_names <= {"torch"}
+
+
+def test_what_plugins_import_is_public():
+    """Shipped plugins are what authors copy: they use exported names alone."""
+    public = {"hybridcore", "hybridcore.laws", "hybridcore.signals"}
+    for path in ROOT.parent.glob("plugins/*/*.py"):
+        used = {m for m in imported(path) if m.split(".")[0] == "hybridcore"}
+        assert used <= public | {f"hybridcore.{name}" for name in hybridcore.__all__}

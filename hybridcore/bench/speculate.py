@@ -17,6 +17,7 @@ from .ours import Ours
 from .replay import Recorded, Replay
 from .report import Report, report
 from .side import Side
+from .spread import ratios
 from .transformers_side import TransformersSide
 from .workload import GENERATION, Workload, workloads
 
@@ -34,7 +35,9 @@ COLUMNS = (
     "peak MiB",
     "of limit",
 )
+PLAIN, ADAPTIVE = "ours, plain", "ours, adaptive"
 NOTES = (
+    "Plain: the LLM alone. Adaptive: with adaptive=true, as many drafts as pay.",
     "Assisted: transformers' generate with assistant_model, which takes one row at a",
     "time; by its own defaults, and drafting as many tokens as ours. Accepted: drafted",
     "tokens that the LLM kept, as ours counted. tokens/s: tokens of our answers, for",
@@ -126,12 +129,17 @@ def _compare(
         limit=limit,
     )
     counts = result.lines[0].inspection.counts
+    seconds = {line.side: line.seconds for line in result.lines}
+    adaptive = seconds.get(ADAPTIVE, [])
     result.facts = {
         "drafts from": str(drafts),
         "tokens of the answers": counts["tokens_out"],
         "draft acceptance rate": counts["draft_acceptance_rate"],
         "mean acceptance length": counts["mean_acceptance_length"],
     }
+    if adaptive:
+        speed = ratios(seconds[PLAIN], adaptive)
+        result.facts["speed of adaptive in that of plain"] = f"{speed:.3f}"
     return result
 
 
@@ -142,16 +150,19 @@ def _sides(
     drafts: Drafting,
     arguments: argparse.Namespace,
 ) -> list[Side]:
-    k = arguments.num_drafts
-    if drafts.rate is None:
-        ours = Ours(loaded.base, arguments.strategy, rows, num_drafts=k)
-    else:
+    base, k = loaded.base, arguments.num_drafts
+    strategy, options = arguments.strategy, {"num_drafts": k}
+    name = f"ours, {strategy}"
+    if drafts.rate is not None:
         recorded = Recorded()
-        Ours(loaded.base, recorded, rows).run(workload)
-        options: dict[str, Any] = {"rate": drafts.rate, "num_drafts": k}
-        replay = Replay(**options, **{"book": recorded.book})
-        ours = Ours(loaded.base, replay, rows, name="ours, replay")
-    sides: list[Side] = [ours, Ours(loaded.base, "llm-only", rows, "ours, plain")]
+        Ours(base, recorded, rows).run(workload)
+        drawn: dict[str, Any] = {"rate": drafts.rate, "num_drafts": k}
+        strategy, options = Replay(**drawn, **{"book": recorded.book}), {}
+        name = "ours, replay"
+    ours = Ours(base, strategy, rows, name, **options)
+    sides: list[Side] = [ours, Ours(base, "llm-only", rows, PLAIN)]
+    if ours.lm.strategy.adaptable():
+        sides.append(Ours(base, strategy, rows, ADAPTIVE, adaptive=True, **options))
     if "generate" in arguments.peer:
         sides.append(TransformersSide(loaded.hflm, rows, "generate"))
     if "assisted" in arguments.peer and rows == 1 and drafts.rate is None:

@@ -6,6 +6,7 @@ must move). Rows enter as places become free and never influence each other.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Iterator
 from itertools import islice
 
@@ -15,6 +16,8 @@ from ..dispatch import Dispatcher
 from ..errors import RequestError
 from ..exchange import Request
 from ..models.runner import CausalRunner
+from .drafting_guard import DraftingGuard
+from .guarded_moves import Clock, GuardedDrafting, GuardedJudging, Move
 from .llm_move import LlmMove
 from .patience import Patience
 from .reading import Reader, SharedVocabulary
@@ -31,6 +34,9 @@ class Engine:
     :param dispatcher: the strategy's hooks.
     :param vocabulary: the ids both models know.
     :param batch_size: rows in flight; each runner needs as many slots.
+    :param adaptive: draft as many tokens as pay, by :mod:`.drafting_guard`; for
+        strategies that are :meth:`~hybridcore.Strategy.adaptable`.
+    :param clock: seconds from any point in time, for ``adaptive``.
     """
 
     def __init__(
@@ -40,6 +46,8 @@ class Engine:
         dispatcher: Dispatcher,
         vocabulary: SharedVocabulary,
         batch_size: int = 1,
+        adaptive: bool = False,
+        clock: Clock = time.perf_counter,
     ) -> None:
         requires = dispatcher.strategy.requires
         drafter = Reader(slm, vocabulary, "slm") if slm and "slm" in requires else None
@@ -48,8 +56,12 @@ class Engine:
         verifier = Reader(llm, vocabulary, "llm")
         device = slm.device if slm is not None else llm.device
         self._readers = [verifier] if drafter is None else [drafter, verifier]
-        self._slm_move = SlmMove(drafter, dispatcher, vocabulary, device)
-        self._llm_move = LlmMove(verifier, drafter, dispatcher)
+        self._slm_move: Move = SlmMove(drafter, dispatcher, vocabulary, device)
+        self._llm_move: Move = LlmMove(verifier, drafter, dispatcher)
+        if adaptive:
+            guard = DraftingGuard()
+            self._slm_move = GuardedDrafting(self._slm_move, drafter, guard, clock)
+            self._llm_move = GuardedJudging(self._llm_move, verifier, guard, clock)
         self._dispatcher = dispatcher
         self._batch_size = batch_size
         price = llm.parameters / slm.parameters if slm else 1.0

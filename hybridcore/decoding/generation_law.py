@@ -17,6 +17,7 @@ from transformers.generation import logits_process
 
 from .. import laws
 from ..errors import RequestError
+from ..models.placement import execution_device
 from .request import Prefix, StepLaw
 
 # what these give depends on the scores alone, so rows can share a call
@@ -65,10 +66,14 @@ class ProcessedLaw:
 
 
 class GenerationLaws:
-    """Makes the laws of one model's requests; those that can be are shared."""
+    """Makes the laws of one model's requests; those that can be are shared.
+
+    It is made for one call: the model's generation_config may change between two.
+    """
 
     def __init__(self, model: PreTrainedModel) -> None:
         self._model = model
+        self._device = execution_device(model)
         self._shared: dict[str, ProcessedLaw] = {}
 
     def law(
@@ -97,7 +102,7 @@ class GenerationLaws:
         config = self._config(kwargs, prompt_length + max_new_tokens)
         try:
             processors = self._model._get_logits_processor(
-                config, input_ids_seq_length=prompt_length, device=self._model.device
+                config, input_ids_seq_length=prompt_length, device=self._device
             )
         except (TypeError, ValueError) as error:
             raise _refusal(kwargs, error) from None
@@ -119,7 +124,7 @@ class GenerationLaws:
                 "max_gen_toks, do_sample, temperature of lm_eval"
             )
         self._refuse_other_modes(config)
-        self._model._prepare_special_tokens(config, True, device=self._model.device)
+        self._model._prepare_special_tokens(config, True, device=self._device)
         return config
 
     def _refuse_other_modes(self, config: GenerationConfig) -> None:

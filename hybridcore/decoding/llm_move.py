@@ -34,8 +34,10 @@ class LlmMove:
         """Move every row of ``rows``; each is drafting again, or finished, after."""
         before = [row.answered for row in rows]
         judged = []
+        # a lossless strategy has nothing to say of rows that it was kept from drafting
+        judge = self._trust if all(r.limit == 0 for r in rows) else self._judge
         for row, (accepted, chosen) in zip(
-            rows, self._judge(rows, self._read(rows)), strict=True
+            rows, judge(rows, self._read(rows)), strict=True
         ):
             judged.append(self._commit(row, accepted, chosen))
             self._roll_back(row)

@@ -84,6 +84,15 @@ class Reader:
             self.check(laws.best.tolist())
             raise
 
+    def unread(self, row: Row) -> int:
+        """Return how many tokens the next read of a row will append to its slot.
+
+        Of a row without a slot they may turn out to be fewer: prefixes are shared.
+        """
+        slot = getattr(row, self._slot)
+        held = 0 if slot is None else self.runner.length(slot)
+        return len(row.ids) + len(row.drafts) - held
+
     def keep(self, row: Row) -> None:
         """Forget drafts that were not committed, and always leave one id to read."""
         slot = getattr(row, self._slot)

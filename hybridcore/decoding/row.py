@@ -22,6 +22,7 @@ class Row:
         waiting: the LLM must move; otherwise the SLM does.
         asked: what the SLM had at the position that ASK gave up, or None.
         signal: what ``route_token`` said of the position that the LLM is to fill.
+        limit: most tokens of a held block, None for as many as the strategy drafts.
         numbers: the row's own randomness.
         slm_slot, llm_slot: places in the runners, None before the first read.
         finish: why the row ended, None while it runs.
@@ -53,6 +54,7 @@ class Row:
         self.drafts = []
         self.asked: DraftedToken | None = None
         self.signal: float | None = None
+        self.limit: int | None = None
 
     @property
     def answered(self) -> int:
@@ -62,10 +64,14 @@ class Row:
     def room(self, held: bool) -> int:
         """Return how many tokens may still join the block.
 
-        A held block leaves one token of the budget for the LLM.
+        A held block leaves one token of the budget for the LLM, and keeps its limit.
         """
-        left = self.request.max_new_tokens - self.answered - len(self.drafts)
-        return max(0, left - 1) if held else left
+        left = self.request.max_new_tokens - self.answered
+        if held:
+            left -= 1
+            if self.limit is not None:
+                left = min(left, self.limit)
+        return max(0, left - len(self.drafts))
 
     def sequence(self) -> list[int]:
         """Return prompt, answer and drafts as one list of ids."""

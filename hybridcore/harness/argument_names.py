@@ -27,7 +27,9 @@ OURS = (
     "seed",
     "config",
     "calibration",
+    "adaptive",
     "pack",
+    "cuda_graphs",
 )
 LOADING = (
     "attn_implementation",

@@ -10,8 +10,12 @@
                        law that the strategy induces [llm]
 ``trace``              a ``.jsonl`` file that gets one line for each request
 ``seed``               of sampling [the torch seed, which lm_eval sets by ``--seed``]
+``adaptive``           whether blocks are as long as pays, by measured costs, for
+                       lossless strategies that hold their drafts [false]
 ``pack``               whether linear layers are packed for the CPU, where that is
                        faster [true for models loaded here, false for loaded ones]
+``cuda_graphs``        whether short reads are recorded as CUDA graphs, for models on
+                       one GPU [true]
 ``config``             a TOML file with more of these: see :mod:`.config_file`
 ``calibration``        a file of ``hybridlm calibrate``: strategy and threshold
 ``dtype``              [float16, on a CPU float32]
@@ -77,7 +81,9 @@ class Arguments:
     scoring: Scoring = "llm"
     trace: str | None = None
     seed: int | None = None
+    adaptive: bool = False
     pack: bool | None = None
+    cuda_graphs: bool = True
     slm_loading: Mapping[str, Any] = field(default_factory=dict)
     llm_loading: Mapping[str, Any] = field(default_factory=dict)
 
@@ -104,7 +110,9 @@ def parse(given: Mapping[str, Any]) -> Arguments:
         scoring=scoring_of(ours.get("scoring")),
         trace=None if ours.get("trace") is None else str(ours["trace"]),
         seed=_seed(ours.get("seed")),
+        adaptive=switch("adaptive", ours.get("adaptive", False)),
         pack=None if ours.get("pack") is None else switch("pack", ours["pack"]),
+        cuda_graphs=switch("cuda_graphs", ours.get("cuda_graphs", True)),
         slm_loading=placed(loading["slm"]),
         llm_loading=placed(loading["llm"]),
     )
@@ -164,6 +172,14 @@ def _pair(ours: Mapping[str, Any], strategy: Strategy) -> tuple[Model | None, Mo
 def name_of(strategy: str | Strategy) -> str:
     """Return a strategy's name, or the class of an instance."""
     return strategy if isinstance(strategy, str) else type(strategy).__name__
+
+
+def why_not_adaptive(strategy: Strategy) -> str:
+    """Return why the blocks of a strategy must not be cut short."""
+    name = type(strategy).__name__
+    if not strategy.holds():
+        return f"strategy {name} has no blocks of drafts to shorten"
+    return f"strategy {name} is not lossless, so its texts depend on block lengths"
 
 
 def missing_slm(strategy: Strategy) -> ArgumentError:

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, TypeAlias
 
 import psutil
 import torch
 
+from ..models.placement import layer_devices
+
+Cost: TypeAlias = Counter[torch.device]  # bytes of one row
 _USED = 0.8  # of the free memory; the rest is for what is not counted here
 _GROWTH = 1.5  # a cache that grows is held twice for a moment
 _LOGITS_COPIES = 4  # raw, processed, law, and one to work with, in float32
@@ -33,35 +37,69 @@ def rows_in_flight(
     :param limit: never more than this.
     """
     width = max(_text_config(model).vocab_size for model in models)
-    cost = sum(_GROWTH * cache_bytes(model) * tokens for model in models)
-    cost += len(models) * _LOGITS_COPIES * 4 * positions * width
-    return _fitting(models, cost, limit)
+    logits = _LOGITS_COPIES * 4 * positions * width
+    cost: Cost = Counter()
+    for model in models:
+        for device, share in _shares(model).items():
+            cost[device] += logits + _GROWTH * share * cache_bytes(model) * tokens
+    return _fitting(cost, limit)
 
 
 def rows_scored(models: Sequence[Any], tokens: int, limit: int) -> int:
     """Return how many sequences of ``tokens`` can be scored in one forward."""
-    cost = 0.0
+    cost: Cost = Counter()
     for model in models:
         config = _text_config(model)
         logits = _LOGITS_COPIES * 4 * config.vocab_size
         vectors = _ACTIVATIONS * _itemsize(model) * config.hidden_size
-        cost = max(cost, tokens * (logits + vectors + cache_bytes(model)))
-    return _fitting(models, cost, limit)
+        for device, share in _shares(model).items():
+            one = tokens * (logits + vectors + share * cache_bytes(model))
+            cost[device] = max(cost[device], one)
+    return _fitting(cost, limit)
 
 
 def cache_bytes(model: Any) -> int:
-    """Return the bytes of keys and values that one token of one row takes."""
-    config = _text_config(model)
-    heads = config.num_attention_heads
-    size = getattr(config, "head_dim", None) or config.hidden_size // heads
-    key_heads = getattr(config, "num_key_value_heads", None) or heads
-    return int(2 * config.num_hidden_layers * key_heads * size * _itemsize(model))
+    """Return the bytes of keys and values that one token of one row takes.
+
+    A model without attention (Mamba, RWKV) has none.
+    """
+    layers = sum(_values_of_token(layer) for layer in _layers(_text_config(model)))
+    return layers * _itemsize(model)
 
 
-def _fitting(models: Sequence[Any], cost: float, limit: int) -> int:
-    devices = {weight.device for model in models for weight in model.parameters()}
-    free = sum(free_bytes(device) for device in devices if device.type != "meta")
-    return max(1, min(limit, int(_USED * free / max(cost, 1))))
+def _layers(config: Any) -> list[Any]:
+    """Return the configuration of each layer: those of Gemma 4 differ."""
+    if getattr(config, "is_heterogeneous", False):
+        return list(config.per_layer_config)
+    return [config] * config.num_hidden_layers
+
+
+def _values_of_token(layer: Any) -> int:
+    heads = _most(getattr(layer, "num_attention_heads", None))
+    if not heads:
+        return 0
+    size = getattr(layer, "head_dim", None) or layer.hidden_size // heads
+    key_heads = _most(getattr(layer, "num_key_value_heads", None)) or heads
+    return int(2 * key_heads * size)
+
+
+def _shares(model: Any) -> dict[torch.device, float]:
+    """Return the devices that a model computes on, with their shares of its layers.
+
+    Logits may come to lie on any of them.
+    """
+    layers = layer_devices(model)
+    return {device: layers.count(device) / len(layers) for device in layers}
+
+
+def _fitting(cost: Cost, limit: int) -> int:
+    """Return the rows for which every device has room."""
+    rows = [
+        int(_USED * free_bytes(device) / max(bytes_, 1))
+        for device, bytes_ in cost.items()
+        if device.type != "meta"
+    ]
+    return max(1, min([limit, *rows]))
 
 
 def free_bytes(device: torch.device) -> int:
@@ -92,6 +130,11 @@ def _cgroup_bytes() -> list[int]:
 def _text_config(model: Any) -> Any:
     config = model.config
     return config.get_text_config() if hasattr(config, "get_text_config") else config
+
+
+def _most(number: Any) -> int:
+    # some models say it for each layer
+    return max(number) if isinstance(number, (list, tuple)) else number or 0
 
 
 def _itemsize(model: Any) -> int:

@@ -9,6 +9,7 @@ import json
 import logging
 from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from ..errors import ArgumentError
@@ -19,11 +20,14 @@ logger = logging.getLogger(__name__)
 FORMAT = 1
 
 
-def with_calibration(named: Mapping[str, Any]) -> dict[str, Any]:
+def with_calibration(
+    named: Mapping[str, Any], under: Mapping[str, Any] = MappingProxyType({})
+) -> dict[str, Any]:
     """Replace ``calibration`` by the strategy and the options in the file.
 
     A calibration holds for one pair; another one is warned of.
 
+    :param under: what holds where ``named`` says nothing.
     :raises ArgumentError: the file cannot be read, is none of ours, or is for another
         strategy than the arguments name.
     """
@@ -37,15 +41,16 @@ def with_calibration(named: Mapping[str, Any]) -> dict[str, Any]:
             f"calibration={str(path)!r} is for strategy {said['strategy']!r}: expected "
             f"one for {given['strategy']!r}\nleave out one of the two"
         )
+    pair = {**under, **given}
     for role, name in said["pair"].items():
-        if str(given.get(role)) != name:
+        if str(pair.get(role)) != name:
             warn(
                 logger,
                 "calibration=%r was made with %s=%r, not %r: its LLM share may differ",
                 str(path),
                 role,
                 name,
-                str(given.get(role)),
+                str(pair.get(role)),
             )
     return {"strategy": said["strategy"], **said["options"], **given}
 

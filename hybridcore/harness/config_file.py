@@ -14,7 +14,8 @@
     name = "entropy"              # the rest of the table: options of the strategy
     threshold = 1.5
 
-What stands in the model arguments overrides the file.
+What stands in the model arguments overrides the file: ``dtype`` there overrides that of
+``[llm]`` and of ``[slm]`` here.
 """
 
 from __future__ import annotations

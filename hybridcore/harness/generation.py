@@ -54,8 +54,7 @@ def prompt_of(lm: Any, context: str, gen_kwargs: Any) -> Prompt:
     if not isinstance(gen_kwargs, dict):
         raise RequestError(f"generation arguments {gen_kwargs!r}: expected a mapping")
     kwargs = _normalized(checked(gen_kwargs), lm.max_gen_toks)
-    eos = lm.tok_decode(lm.eot_token_id, skip_special_tokens=False)
-    until = handle_stop_sequences(kwargs.pop("until"), eos=eos)
+    until = handle_stop_sequences(kwargs.pop("until"), eos=_eos_text(lm))
     if not all(isinstance(stop, str) for stop in until):
         raise RequestError(f"until={until!r}: expected strings")
     budget = kwargs.pop("max_gen_toks")
@@ -111,6 +110,13 @@ def _normalized(kwargs: Mapping[str, Any], default_budget: int) -> dict[str, Any
             "expected a number of tokens as max_gen_toks, a number as temperature"
         ) from None
     return result
+
+
+def _eos_text(lm: Any) -> str | None:
+    if lm.eot_token_id is None:
+        return None
+    text: str = lm.tok_decode(lm.eot_token_id, skip_special_tokens=False)
+    return text
 
 
 def _encoded(lm: Any, context: str) -> tuple[list[int], bool]:

@@ -38,6 +38,8 @@ class GenerationCall:
         sources = [source_of(request) for request in requests]
         keys = zip(sources, (prompt.tokens for prompt in self._prompts), strict=True)
         self._repeats = repeat_indices(list(keys))
+        self._llm_laws = lm.pair.laws("llm")
+        self._slm_laws = lm.pair.laws("slm" if lm.runs_slm else "llm")
         self._queue = [self._engine_request(i) for i in range(len(requests))]
         # longest first, as HFLM: memory runs out at once or never
         self._queue.sort(key=lambda r: (-len(r.prompt), r.prompt))
@@ -67,10 +69,10 @@ class GenerationCall:
     def _engine_request(self, index: int) -> GenerationRequest:
         lm, prompt = self._lm, self._prompts[index]
         lengths = (len(prompt.tokens), prompt.max_new_tokens)
-        llm_law = lm.pair.laws("llm").law(prompt.kwargs, *lengths)
+        llm_law = self._llm_laws.law(prompt.kwargs, *lengths)
         slm_law = llm_law
         if lm.runs_slm:
-            slm_law = lm.pair.laws("slm").law(prompt.kwargs, *lengths)
+            slm_law = self._slm_laws.law(prompt.kwargs, *lengths)
         return GenerationRequest(
             prompt=prompt.tokens,
             max_new_tokens=prompt.max_new_tokens,
@@ -89,13 +91,15 @@ class GenerationCall:
         slm = lm.pair.runner("slm", rows) if lm.runs_slm else None
         llm = lm.pair.runner("llm", rows)
         vocabulary = lm.pair.vocabulary(lm.runs_slm)
-        return Engine(slm, llm, lm.dispatcher, vocabulary, rows)
+        adaptive = lm.adaptive and lm.strategy.adaptable()
+        return Engine(slm, llm, lm.dispatcher, vocabulary, rows, adaptive)
 
     def _rows(self) -> int:
         lm = self._lm
         if lm.batch_size != "auto":
             # every row has its room in the cache, used or not
             return max(1, min(int(lm.batch_size), len(self._prompts)))
+        lm.pair.release()  # what is held is not free
         longest = max(len(p.tokens) + p.max_new_tokens for p in self._prompts)
         drafts = lm.strategy.options().get("num_drafts", _BLOCK)
         models = [member.model for member in lm.pair.members(lm.runs_slm)]

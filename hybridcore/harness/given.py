@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..errors import ArgumentError
-from .argument_names import FLAG_DEFAULTS, SYNONYMS, is_argument
+from .argument_names import FLAG_DEFAULTS, LLM_ONLY, SYNONYMS, is_argument
 from .calibration_file import with_calibration
 from .config_file import read_config
 from .processes import warn
@@ -37,30 +37,47 @@ def canonical(given: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def flat(given: Mapping[str, Any]) -> dict[str, Any]:
-    """Replace synonyms and the config file by what they stand for."""
+    """Replace synonyms, the config file and the calibration by what they stand for.
+
+    What was given wins over what the file says, a calibration that was given included.
+    """
     named = canonical(given)
     path = named.pop("config", None)
     if path is None:
         return with_calibration(named)
     from_file = canonical(read_config(str(path)))
     options = from_file.pop("strategy_options", {})
+    if "calibration" in named:
+        named = with_calibration(named, from_file)
+        from_file.pop("calibration", None)
     of_file = from_file.get("strategy")
     # options in the file belong to the strategy in the file
     if of_file is None or named.get("strategy", of_file) == of_file:
         from_file |= options
-    return with_calibration(from_file | named)
+    return with_calibration(_unsaid(from_file, named) | named)
+
+
+def _unsaid(from_file: Mapping[str, Any], named: Mapping[str, Any]) -> dict[str, Any]:
+    """Leave out what the file has for one model and was given for both."""
+    of_llm = {f"llm_{name}" for name in named}
+    of_slm = {f"slm_{name}" for name in named if name not in LLM_ONLY}
+    return {n: v for n, v in from_file.items() if n not in of_llm | of_slm}
 
 
 def with_flags(given: Mapping[str, Any], flags: Mapping[str, Any]) -> dict[str, Any]:
     """Add what lm_eval's own flags say; the model arguments win.
 
     ``flags`` are ``batch_size``, ``max_batch_size`` and ``device``. lm_eval always
-    passes its defaults, so a flag that equals its default was not given.
+    passes its defaults, so a flag that equals its default was not given: it loses to
+    a config file as well.
     """
-    named = flat(given)
+    named, left = canonical(given), {}
     for name, value in canonical(flags).items():
+        if value == FLAG_DEFAULTS.get(name):
+            left[name] = value
+            continue
         said = named.setdefault(name, value)
-        if str(said) != str(value) and value != FLAG_DEFAULTS.get(name):
+        if str(said) != str(value):
             warn(
                 logger,
                 "%s=%r of the model arguments is used, not --%s %s of the command line",
@@ -69,4 +86,4 @@ def with_flags(given: Mapping[str, Any], flags: Mapping[str, Any]) -> dict[str, 
                 name,
                 value,
             )
-    return named
+    return left | flat(named)

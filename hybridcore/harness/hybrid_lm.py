@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import logging
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, TypeVar
@@ -16,7 +17,15 @@ from ..dispatch import Dispatcher
 from ..scoring import Score, ScoreRequest
 from ..strategy import Strategy
 from . import error_line
-from .arguments import Model, Scoring, missing_slm, name_of, parse, scoring_of
+from .arguments import (
+    Model,
+    Scoring,
+    missing_slm,
+    name_of,
+    parse,
+    scoring_of,
+    why_not_adaptive,
+)
 from .cache_guard import counted, guard
 from .evaluations import Evaluations
 from .fingerprint import fingerprint
@@ -27,11 +36,13 @@ from .loading import CausalHFLM, preflight
 from .model_info import model_info
 from .occurrences import without_padding
 from .pair import Pair, slm_loader
-from .processes import join, prepare
+from .processes import join, prepare, warn
 from .recorder import Recorder
 from .report import table
 from .scoring_call import Encoded, ScoringCall, is_empty, reads_slm, rolling_windows
 from .trace import Trace
+
+logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
 # scores known without running the models; None where these are not
@@ -88,8 +99,9 @@ class HybridLM(CausalHFLM):
         if shares_out:
             join(self)
         self.given = given
-        self.pair = Pair(self, slm_loader(self, given))
+        self.pair = Pair(self, slm_loader(self, given), given.cuda_graphs)
         self.scoring: Scoring = given.scoring
+        self.adaptive = given.adaptive
         self._asked: Sequence[Any] = ()
         self._prints_table = False
         self._adopt(given.strategy, given.strategy_name)
@@ -100,6 +112,7 @@ class HybridLM(CausalHFLM):
         *,
         scoring: Scoring | None = None,
         trace: str | None = None,
+        adaptive: bool | None = None,
         **options: Any,
     ) -> HybridLM:
         """Return a HybridLM with another strategy that shares the loaded models.
@@ -108,12 +121,15 @@ class HybridLM(CausalHFLM):
 
         :param scoring: as the model argument; as it is here where left out.
         :param trace: as the model argument; as it is here where left out.
+        :param adaptive: as the model argument; as it is here where left out.
         """
         other = copy.copy(self)
         if trace is not None:
             other._trace = Trace(trace)
         if scoring is not None:
             other.scoring = scoring_of(scoring)
+        if adaptive is not None:
+            other.adaptive = adaptive
         other.cache_hook = CacheHook(None)
         other._adopt(create(strategy, options), name_of(strategy))
         return other
@@ -127,6 +143,8 @@ class HybridLM(CausalHFLM):
         self.scores_with_slm = reads_slm(strategy, self.scoring)
         if (self.runs_slm or self.scores_with_slm) and self.pair.slm is None:
             raise missing_slm(strategy)
+        if self.adaptive and not strategy.adaptable():
+            warn(logger, "adaptive=true ignored: %s", why_not_adaptive(strategy))
         self.evaluations = Evaluations(self._trace, name, strategy.options())
         self.batch_sizes: dict[int, int] = {}
 
@@ -224,12 +242,14 @@ class HybridLM(CausalHFLM):
         if self.evaluations.begin(kind):
             self.batch_sizes = {}
         try:
-            if self.world_size > 1:
-                return without_padding(requests, run)
-            return run(requests)
+            split = self.world_size > 1
+            answers = without_padding(requests, run) if split else run(requests)
         except BaseException:
             self.pair.forget()
             raise
+        # the next call has the memory, and its counts do not depend on this one
+        self.pair.release()
+        return answers
 
     def note_batch_size(self, rows: int) -> None:
         """Tell lm_eval, whose results list them, what ``auto`` came to."""

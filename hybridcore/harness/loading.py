@@ -22,6 +22,7 @@ from transformers.models.auto.modeling_auto import MODEL_FOR_MASKED_LM_MAPPING_N
 from ..errors import HybridLMError, ModelError, RequestError
 from ..models.calling import vocab_width
 from ..models.packing import pack
+from ..models.placement import execution_device
 from .weights_digest import weights_digest
 
 # quantisation switches that transformers 5 reads from a config object only
@@ -58,6 +59,9 @@ class CausalHFLM(HFLM):
             pretrained = resolved(role, pretrained)
         with one_line(role, self.named, "it cannot be loaded"):
             super().__init__(pretrained=pretrained, **arguments)
+        if not isinstance(pretrained, str):
+            # the weights of an offloaded model lie nowhere
+            self._device = execution_device(pretrained)
         self._check_prefix()
         # a model that was loaded elsewhere may be wanted there as it is
         self._packs = isinstance(pretrained, str) if packs is None else packs
@@ -67,6 +71,21 @@ class CausalHFLM(HFLM):
     def own_window(self) -> int:
         """Tokens that this model reads at once, whatever it is paired with."""
         return int(HFLM.max_length.fget(self))
+
+    @property
+    def prefix_token_id(self) -> int:
+        """What stands in front of a text that nothing stands in front of.
+
+        :raises ModelError: the tokenizer has no token for that, and none was named.
+        """
+        prefix: int | None = HFLM.prefix_token_id.fget(self)
+        if prefix is None:
+            raise ModelError(
+                f"{self.role}={self.named!r}: its tokenizer has neither a BOS nor an "
+                "EOS token: expected one to begin a text with\n"
+                "add prefix_token_id=<token id> to the model arguments"
+            )
+        return prefix
 
     @cached_property
     def digest(self) -> str:
@@ -113,8 +132,9 @@ class CausalHFLM(HFLM):
             ) from error
 
     def _check_prefix(self) -> None:
-        width, prefix = vocab_width(self.model), self.prefix_token_id
-        if prefix >= width:
+        width = vocab_width(self.model)
+        prefix = HFLM.prefix_token_id.fget(self)
+        if prefix is not None and prefix >= width:
             raise ModelError(
                 f"{self.role}={self.named!r}: prefix_token_id={prefix}: expected less "
                 f"than its vocabulary of {width}"

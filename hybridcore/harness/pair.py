@@ -27,17 +27,21 @@ class Pair:
 
     :param llm: the large model.
     :param load_slm: loads the small one; None where none was named.
+    :param cuda_graphs: record short reads of models on one GPU.
     """
 
     def __init__(
-        self, llm: CausalHFLM, load_slm: Callable[[], CausalHFLM] | None
+        self,
+        llm: CausalHFLM,
+        load_slm: Callable[[], CausalHFLM] | None,
+        cuda_graphs: bool = True,
     ) -> None:
         self.llm = llm
+        self._cuda_graphs = cuda_graphs
         self._load_slm = load_slm
         self._slm: CausalHFLM | None = None
         self._runners: dict[Role, tuple[int, CausalRunner]] = {}
         self._trees: dict[Role, TreeReader | None] = {}
-        self._laws: dict[Role, GenerationLaws] = {}
 
     @property
     def slm(self) -> CausalHFLM | None:
@@ -75,7 +79,9 @@ class Pair:
             del runner
             lm = self._member(role)
             lm.prepare()
-            runner = choose_runner(lm.model, slots, lm.mixed_precision_dtype)
+            runner = choose_runner(
+                lm.model, slots, lm.mixed_precision_dtype, self._cuda_graphs
+            )
             self._runners[role] = slots, runner
         return runner
 
@@ -92,16 +98,19 @@ class Pair:
         """Return the runners made so far."""
         return {role: runner for role, (_, runner) in self._runners.items()}
 
+    def release(self) -> None:
+        """Let go of the keys that runners hold for later prompts."""
+        for _, runner in self._runners.values():
+            runner.clear()
+
     def forget(self) -> None:
         """Drop the runners: a call that failed may have left them half way."""
         self._runners.clear()
         self._trees.clear()
 
     def laws(self, role: Role) -> GenerationLaws:
-        """Return the generation laws of a model."""
-        if role not in self._laws:
-            self._laws[role] = GenerationLaws(self._member(role).model)
-        return self._laws[role]
+        """Return the generation laws of a model, as it is configured now."""
+        return GenerationLaws(self._member(role).model)
 
     def _member(self, role: Role) -> CausalHFLM:
         member = self.llm if role == "llm" else self.slm

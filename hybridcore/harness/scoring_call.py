@@ -57,6 +57,7 @@ class ScoringCall:
     def run(self, quiet: bool) -> list[Score]:
         """Return the scores of all parts in order."""
         self._warn()
+        self._lm.pair.release()  # nothing that scores reads the keys of generation
         done: dict[int, Score] = {}
         left = [len(text) for text in self._texts]
         starts = _starts(left)

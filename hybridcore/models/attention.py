@@ -19,7 +19,8 @@ from transformers import AttentionInterface
 from .pieces import Piece
 
 NAME = "hybridlm_pieces"
-SHORT = 16  # queries up to which one matrix product per key head is fastest
+SHORT = 16  # queries up to which one matrix product per key head is fastest on a CPU
+UNFUSED = frozenset(("cpu",))  # devices on which several small kernels cost little
 # what a model may say to attention; "output_..." is for its other parts
 _HARMLESS = frozenset(
     (
@@ -111,8 +112,10 @@ def _attend(
     """Return ``[rows, queries, H, D]`` of one piece."""
     queries = query[piece.rows, :, piece.queries]
     keys, values = (_chosen(x, piece) for x in (key, value))
+    if query.device.type not in UNFUSED:
+        return folded(queries, keys, values, piece, scale)
     mask = piece.mask.to(queries)
-    if queries.shape[2] <= SHORT:
+    if queries.shape[2] <= SHORT and queries.dtype == torch.float32:
         return grouped(queries, keys, values, mask, scale)
     return functional.scaled_dot_product_attention(
         queries,
@@ -146,6 +149,26 @@ def grouped(
     weights = torch.softmax(scores, -1, dtype=torch.float32).to(query.dtype)
     result = torch.bmm(weights, value.flatten(0, 1))
     return result.view(rows, heads, tokens, -1).transpose(1, 2)
+
+
+def folded(
+    query: Tensor, key: Tensor, value: Tensor, piece: Piece, scale: float
+) -> Tensor:
+    """Do what :func:`grouped` does in one fused kernel, for any number of queries.
+
+    Heads that share a key head stand below each other, since not every kernel that
+    takes a mask takes fewer key heads than heads. Scores are float32 in any type.
+    """
+    rows, heads, tokens, width = query.shape
+    shared = key.shape[1]
+    result = functional.scaled_dot_product_attention(
+        query.reshape(rows, shared, -1, width),
+        key,
+        value,
+        attn_mask=piece.folded_mask(heads // shared).to(query),
+        scale=scale,
+    )
+    return result.reshape(rows, heads, tokens, -1).transpose(1, 2)
 
 
 AttentionInterface.register(NAME, attention_in_pieces)

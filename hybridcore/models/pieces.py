@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
 
-PIECE = 128  # queries of one row that share a selection of keys
+# queries of one row that share a selection of keys: a mask over all of a long read
+# costs its square, but what is launched from afar costs more for being launched
+PIECE = 128
+_PIECE_ELSEWHERE = 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +30,21 @@ class Piece:
     queries: slice
     keys: Tensor | slice
     mask: Tensor
+    _folded: dict[int, Tensor] = field(default_factory=dict, repr=False)
+
+    def folded_mask(self, share: int) -> Tensor:
+        """Return the mask for ``share`` heads' queries, one head below the other.
+
+        ``[rows, 1, share * queries, n]``; made once for all layers.
+        """
+        if share not in self._folded:
+            self._folded[share] = self.mask.repeat(1, 1, share, 1)
+        return self._folded[share]
+
+
+def piece_on(device: torch.device) -> int:
+    """Return how many queries of one row are a piece on a device."""
+    return PIECE if device.type == "cpu" else _PIECE_ELSEWHERE
 
 
 def additive(visible: Tensor, dtype: torch.dtype) -> Tensor:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
 import torch
+
+_LAYER = re.compile(r".*?\.\d+\.")  # the name of a parameter up to its layer's number
 
 
 def execution_device(model: Any) -> torch.device:
@@ -19,6 +22,18 @@ def execution_device(model: Any) -> torch.device:
             return found
     device: torch.device = model.device
     return device
+
+
+def layer_devices(model: Any) -> list[torch.device]:
+    """Return the device that each layer of a model computes on, at least one."""
+    found: dict[str, torch.device] = {}
+    for name, weight in model.named_parameters():
+        layer = _LAYER.match(name)
+        if layer and layer[0] not in found:
+            module = model.get_submodule(name.rpartition(".")[0])
+            hooked = next(_hooked_devices(module), weight.device)
+            found[layer[0]] = hooked
+    return list(found.values()) or [execution_device(model)]
 
 
 def _hooked_devices(module: Any) -> Iterator[torch.device]:

@@ -19,6 +19,7 @@ import torch
 
 from ..errors import ModelError
 from .calling import ModelCall
+from .cuda_recorder import recorder
 from .masking import Masking
 from .masks import mask_plans, unknown_layer_types
 from .recompute import RecomputeRunner
@@ -41,7 +42,10 @@ _NOT_CAUSAL = 0.3
 
 
 def choose_runner(
-    model: Any, slots: int, autocast: torch.dtype | None = None
+    model: Any,
+    slots: int,
+    autocast: torch.dtype | None = None,
+    cuda_graphs: bool = True,
 ) -> CausalRunner:
     """Return the fastest runner that is right for ``model``.
 
@@ -51,6 +55,7 @@ def choose_runner(
     :param model: a transformers causal LM.
     :param slots: sequences to hold at once.
     :param autocast: type of mixed precision, None for none.
+    :param cuda_graphs: record short reads, where the model is on one GPU.
     :raises ModelError: an encoder-decoder model, or one that is not causal.
     """
     noise = _refuse_foreign(model, autocast)
@@ -63,7 +68,11 @@ def choose_runner(
             reasons += [] if way.in_pieces else [str(mismatch)]
             continue
         masking = way(model, autocast)
-        return SlotRunner(model, slots, masking, autocast, tried.bytes_per_token)
+        # autocast keeps casts of weights, which a recording would not see renewed
+        recorded = cuda_graphs and way.in_pieces and autocast is None
+        record = recorder(model) if recorded else None
+        size = tried.bytes_per_token
+        return SlotRunner(model, slots, masking, autocast, size, record)
     _LOG.warning(
         "model %s runs without a cache, which is slow: %s",
         type(model).__name__,

@@ -78,6 +78,12 @@ class CausalRunner(ABC):
     def rollback(self, slot: int, length: int) -> None:
         """Forget what ``slot`` holds beyond ``length`` tokens."""
 
+    def clear(self) -> None:  # noqa: B027
+        """Forget what free slots hold, and let go of its memory; none may be taken.
+
+        A runner that holds nothing has nothing to do.
+        """
+
     @abstractmethod
     def length(self, slot: int) -> int:
         """Return how many tokens ``slot`` holds."""

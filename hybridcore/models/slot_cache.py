@@ -15,6 +15,7 @@ from torch import Tensor
 from transformers.cache_utils import Cache, CacheLayerMixin
 
 from .slot_view import SlotView
+from .step_view import StepView
 
 GROWTH = 256  # positions added at a time
 _SPARE = 2  # times the room needed: more is given back
@@ -29,16 +30,19 @@ class Window:
     :param in_place: all slots are given to the model, whose attention chooses.
     """
 
-    def __init__(self, view: SlotView, in_place: bool) -> None:
+    def __init__(self, view: SlotView | StepView, in_place: bool) -> None:
         self.live = view.live
         self.width = view.width
         self._in_place = in_place
         self._places = view.places
-        self._slots = torch.tensor(view.slots, device=view.device)
         self._run: slice | None = None
         first, last = view.slots[0], view.slots[-1] + 1
         if view.slots == list(range(first, last)):
             self._run = slice(first, last)
+            # made on the device, since what is recorded there can take nothing in
+            self._slots = torch.arange(first, last, device=view.device)
+        else:
+            self._slots = torch.tensor(view.slots, device=view.device)
         self._targets: dict[tuple[Any, ...], Tensor] = {}
 
     def targets(self, room: Tensor) -> Tensor:
@@ -76,8 +80,7 @@ class SlotLayer(CacheLayerMixin):
 
     def lazy_initialization(self, key_states: Tensor, value_states: Tensor) -> None:
         """Allocate room for every slot, in the shapes the layer turns out to have."""
-        self.keys = self._room(key_states)
-        self.values = self._room(value_states)
+        self.keys, self.values = self._room(key_states), self._room(value_states)
         self.is_initialized = True
 
     def update(
@@ -116,15 +119,16 @@ class SlotLayer(CacheLayerMixin):
         return like.new_zeros(shape)
 
     def _resize(self) -> None:
-        held = self.keys.shape[2]
-        if held == self._cache.capacity:
+        if self.keys.shape[2] == self._cache.capacity:
             return
-        kept = min(held, self._cache.capacity)
-        for name in ("keys", "values"):
-            old = getattr(self, name)
-            new = self._room(old)
-            new[:, :, :kept] = old[:, :, :kept]
-            setattr(self, name, new)
+        # both before either is taken: memory may run out for the second
+        self.keys, self.values = self._resized(self.keys), self._resized(self.values)
+
+    def _resized(self, old: Tensor) -> Tensor:
+        new = self._room(old)
+        kept = min(old.shape[2], new.shape[2])
+        new[:, :, :kept] = old[:, :, :kept]
+        return new
 
 
 class SlotCache(Cache):
@@ -135,6 +139,7 @@ class SlotCache(Cache):
         self.slots = slots
         self.capacity = 0
         self.window: Window
+        self._moves = 0
         self._spared = 0  # forwards in a row that had far more room than needed
 
     @contextlib.contextmanager
@@ -150,12 +155,24 @@ class SlotCache(Cache):
         self._spared = self._spared + 1 if needed * _SPARE <= self.capacity else 0
         if needed > self.capacity or self._spared > _PATIENCE:
             self.capacity = needed
+            self._moves += 1
             self._spared = 0
         try:
             yield
         except BaseException:
+            self._moves += self.capacity != before
             self.capacity = before
             raise
+
+    @contextlib.contextmanager
+    def aimed(self, view: SlotView | StepView) -> Iterator[None]:
+        """Aim a forward at a view that there is room for, all slots in place."""
+        self.window = Window(view, True)
+        yield
+
+    def layout(self) -> int:
+        """Return a number that changes whenever keys move."""
+        return self._moves
 
     def copy(self, source: int, target: int, length: int) -> None:
         """Copy the first ``length`` positions of one slot into another."""

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from . import grouping
 from .calling import ModelCall
+from .cuda_recorder import Recorder
 from .masking import Masking
 from .memory import out_of_memory
 from .placement import execution_device
@@ -20,6 +21,7 @@ from .places import Places
 from .runner import Feed
 from .slot_cache import SlotCache
 from .slot_view import SlotView
+from .step_graphs import StepGraphs
 
 _LOG = logging.getLogger(__name__)
 _SMALLEST = 32  # tokens of one row; what does not fit with these will not fit at all
@@ -40,6 +42,7 @@ class SlotReader:
     :param places: what the slots hold.
     :param masking: what the model gets for masks.
     :param autocast: type of mixed precision, None for none.
+    :param record: records short reads, to be replayed; None where nothing does.
 
     Attributes:
         forwards: calls of the model so far.
@@ -53,6 +56,7 @@ class SlotReader:
         places: Places,
         masking: Masking,
         autocast: torch.dtype | None = None,
+        record: Recorder | None = None,
     ) -> None:
         self.call = ModelCall(model, autocast)
         self.cache = SlotCache(len(places.held))
@@ -63,6 +67,9 @@ class SlotReader:
         self._places = places
         self._masking = masking
         self._warned = False
+        self._graphs: StepGraphs | None = None
+        if record is not None:
+            self._graphs = StepGraphs(self.call, self.cache, masking, places, record)
 
     def read(self, feeds: Sequence[Feed], divisible: bool = True) -> list[Read]:
         """Append tokens to slots and read them in one call, or in halves of it.
@@ -81,21 +88,15 @@ class SlotReader:
         first, second = (self.read(half, divisible) for half in halves)
         return [*first, *second] if len(feeds) > 1 else [_joined(*first, *second)]
 
+    def clear(self) -> None:
+        """Let go of the cache; what it held is for whoever keeps places to forget."""
+        self.cache = SlotCache(self.cache.slots)
+
     def _read(self, feeds: Sequence[Feed]) -> list[Read]:
         wanted = max(1, *(feed.wanted for feed in feeds))
-        starts = [len(self._places.held[feed.slot]) for feed in feeds]
-        view = SlotView(feeds, starts, self.device)
-        with self.cache.opened(view, self._masking.in_pieces, self._places.longest()):
-            self._places.clip(self.cache.capacity)
-            with self._masking.over(view) as masks:
-                logits, hidden = self.call(
-                    view.ids,
-                    wanted,
-                    position_ids=view.positions,
-                    attention_mask=masks,
-                    past_key_values=self.cache,
-                    use_cache=True,
-                )
+        logits, hidden = self._replayed(feeds, wanted), None
+        if logits is None:
+            logits, hidden = self._called(feeds, wanted)
         self.forwards += 1
         for feed in feeds:
             self._places.append(feed.slot, feed.tokens)
@@ -107,6 +108,28 @@ class SlotReader:
             Read(logits[i, a:], None if hidden is None else hidden[i, a:])
             for i, a in enumerate(first)
         ]
+
+    def _replayed(self, feeds: Sequence[Feed], wanted: int) -> Tensor | None:
+        if self._graphs is None:
+            return None
+        return self._graphs.read(feeds, wanted, self.device)
+
+    def _called(
+        self, feeds: Sequence[Feed], wanted: int
+    ) -> tuple[Tensor, Tensor | None]:
+        starts = [len(self._places.held[feed.slot]) for feed in feeds]
+        view = SlotView(feeds, starts, self.device)
+        with self.cache.opened(view, self._masking.in_pieces, self._places.longest()):
+            self._places.clip(self.cache.capacity)
+            with self._masking.over(view) as masks:
+                return self.call(
+                    view.ids,
+                    wanted,
+                    position_ids=view.positions,
+                    attention_mask=masks,
+                    past_key_values=self.cache,
+                    use_cache=True,
+                )
 
     def _lower(self, size: int) -> None:
         self.most = min(self.most, max(_SMALLEST, size // 2))

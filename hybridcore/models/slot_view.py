@@ -15,10 +15,12 @@ from torch import Tensor
 
 from .attention import SHORT
 from .masks import Pattern
-from .pieces import PIECE, Piece, additive
+from .pieces import Piece, additive, piece_on
 from .runner import Feed
 
-_WASTE = 256  # keys that a run of rows may read in vain, before it is cut in two
+# keys that a run of rows may read in vain, before it is cut in two
+_WASTE = {"cpu": 256}
+_WASTE_ELSEWHERE = 8192
 
 
 class SlotView:
@@ -73,21 +75,23 @@ class SlotView:
     def _runs(self) -> Iterator[tuple[int, int, int, int]]:
         """Yield first and last row, first and last query of each run of rows."""
         first, wasted = 0, 0
+        most = _WASTE.get(self.device.type, _WASTE_ELSEWHERE)
         for row in range(1, len(self.slots) + 1):
             if row < len(self.slots):
                 longest = max(self.ends[first:row])
                 more = self.ends[row] - longest
                 wasted += max(more * (row - first), -more)
-                if self.slots[row] == self.slots[row - 1] + 1 and wasted <= _WASTE:
+                if self.slots[row] == self.slots[row - 1] + 1 and wasted <= most:
                     continue
             yield first, row, self.width - max(self.counts[first:row]), self.width
             first, wasted = row, 0
 
     def _parts(self) -> Iterator[tuple[int, int, int, int]]:
         """Yield the same for parts of rows."""
+        size = piece_on(self.device)
         for row, count in enumerate(self.counts):
-            for start in range(self.width - count, self.width, PIECE):
-                yield row, row + 1, start, min(start + PIECE, self.width)
+            for start in range(self.width - count, self.width, size):
+                yield row, row + 1, start, min(start + size, self.width)
 
     def _piece(
         self,

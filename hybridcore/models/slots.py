@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from .calling import vocab_width
+from .cuda_recorder import Recorder
 from .grouping import chunks, grouped
 from .long_rope import split_at_switch, switch_length
 from .masking import Masking
@@ -35,6 +36,7 @@ class SlotRunner(CausalRunner):
     :param masking: what it gets for masks.
     :param autocast: type of mixed precision, None for none.
     :param bytes_per_token: of cache, in one slot; 0 where nobody knows.
+    :param record: records short reads, to be replayed; None where nothing does.
 
     Attributes:
         in_pieces: whether attention is :mod:`.attention`'s.
@@ -49,10 +51,11 @@ class SlotRunner(CausalRunner):
         masking: Masking,
         autocast: torch.dtype | None = None,
         bytes_per_token: int = 0,
+        record: Recorder | None = None,
     ) -> None:
         self.in_pieces = masking.in_pieces
         self._places = Places(slots)
-        self._reader = SlotReader(model, self._places, masking, autocast)
+        self._reader = SlotReader(model, self._places, masking, autocast, record)
         self._switch = switch_length(model.config.get_text_config())
         self._far = [False] * slots  # whose keys are those of a text beyond the switch
         self.vocab_size = vocab_width(model)
@@ -87,6 +90,11 @@ class SlotRunner(CausalRunner):
     def rollback(self, slot: int, length: int) -> None:
         """Forget what ``slot`` holds beyond ``length`` tokens; costs nothing."""
         self._places.cut(slot, length)
+
+    def clear(self) -> None:
+        """Forget what the slots hold, and let go of the cache."""
+        self._places.clear()
+        self._reader.clear()
 
     def length(self, slot: int) -> int:
         """Return how many tokens ``slot`` holds."""

@@ -24,8 +24,7 @@ class TreeLayer(CacheLayerMixin):
 
     def lazy_initialization(self, key_states: Tensor, value_states: Tensor) -> None:
         """Allocate room in the shapes the layer turns out to have."""
-        self.keys = _room(key_states, 0)
-        self.values = _room(value_states, 0)
+        self.keys, self.values = _room(key_states, 0), _room(value_states, 0)
         self.is_initialized = True
 
     def update(
@@ -37,8 +36,9 @@ class TreeLayer(CacheLayerMixin):
         held = self._cache.held
         rows = held + key_states.shape[2]
         if rows > self.keys.shape[2]:
-            self.keys = _grown(self.keys, held, rows)
-            self.values = _grown(self.values, held, rows)
+            # both before either is taken: memory may run out for the second
+            grown = [_grown(tensor, held, rows) for tensor in (self.keys, self.values)]
+            self.keys, self.values = grown
         self.keys[:, :, held:rows] = key_states
         self.values[:, :, held:rows] = value_states
         return self.keys[:, :, :rows], self.values[:, :, :rows]

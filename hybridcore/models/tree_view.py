@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from .masks import Pattern
-from .pieces import PIECE, Piece, additive
+from .pieces import Piece, additive, piece_on
 
 _ONE = slice(0, 1)  # a tree is one row
 
@@ -81,9 +81,10 @@ class TreeView:
 
     def pieces(self, pattern: Pattern, dtype: torch.dtype) -> list[Piece]:
         """Return the pieces of attention whose masks follow ``pattern`` too."""
+        size = piece_on(self.device)
         return [
-            self._piece(pattern, start, min(start + PIECE, self.tokens), dtype)
-            for start in range(0, self.tokens, PIECE)
+            self._piece(pattern, start, min(start + size, self.tokens), dtype)
+            for start in range(0, self.tokens, size)
         ]
 
     def _piece(

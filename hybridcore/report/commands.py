@@ -12,12 +12,15 @@ from .results_file import Results
 _FLAGS = ("batch_size", "limit", "gen_kwargs")
 
 
-def command_of(results: Results) -> str:
+def command_of(results: Results) -> str | None:
     """Return the command line of lm_eval that a results file tells of.
 
-    A results file does not say where own tasks lie (``--include_path``).
+    A results file does not say where own tasks lie (``--include_path``). None where
+    a program made the model, so that no command line did.
     """
     said = table(results.content.get("config"))
+    if not said.get("model_args"):
+        return None
     line = ["lm_eval", "run", "--model", str(said.get("model", "hybrid"))]
     line += ["--model_args", _joined(said.get("model_args"))]
     line += ["--tasks", ",".join(results.tasks)]

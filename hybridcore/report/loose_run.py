@@ -77,7 +77,7 @@ def read_loose(paths: Sequence[Path], metrics: Metrics) -> Run:
         label = group.label(naming)
         cell = Cell(str(place), label, group.strategy, group.options, role)
         read_cell(run, cell, group.files, metrics)
-        commands = map(command_of, group.files.results.values())
+        commands = filter(None, map(command_of, group.files.results.values()))
         cell.commands = list(dict.fromkeys(commands))
         run.cells.append(cell)
     return run

@@ -26,6 +26,7 @@ def add_sample(
         return False
     if document not in documents:
         documents[document] = document_of(sample)
+    outcome.metric = outcome.metric or _first_metric(sample)
     metric, _, judged_by = outcome.metric.partition(",")
     if judged_by and sample.get("filter", judged_by) != judged_by:
         return True
@@ -38,6 +39,12 @@ def add_sample(
         said = [_scored(_first(r)) for r in items(sample.get("resps"))]
         answer.scored = _in_order(said, answer.scored)
     return True
+
+
+def _first_metric(sample: Mapping[str, Any]) -> str:
+    """Return what a sample is judged by where no results file says."""
+    name, judged_by = _first(sample.get("metrics")), sample.get("filter")
+    return f"{name},{judged_by}" if name and judged_by else ""
 
 
 def _in_order(said: list[Scored], traced: list[Scored]) -> list[Scored]:

@@ -59,6 +59,10 @@ _COLUMNS = (
     ("length", "mean tokens a block brings: 1 + accepted / blocks"),
     ("LLM forwards", "that a request took part in, summed over requests"),
     ("LLM tokens read", "prompt and blocks, padding left out"),
+    (
+        "params/token",
+        "active parameters times tokens read, both models, by tokens of the answers",
+    ),
     ("documents", "answered"),
 )
 
@@ -70,13 +74,12 @@ def as_percent(run: Run, task: str) -> bool:
 
 
 def table(run: Run, task: str, styles: Styles) -> Table:
-    """Return the table of a task, cheapest cell first; empty columns are left out."""
+    """Return the table of a task, cheapest cell first.
+
+    Empty columns are left out, and the documents where all cells have the same.
+    """
     rows = _rows(run, task, styles)
-    known = [
-        place
-        for place in range(1, len(_COLUMNS) + 1)
-        if any(row.quantities[place].key is not None for row in rows)
-    ]
+    known = [place for place in range(1, len(_COLUMNS) + 1) if _tells(rows, place)]
     shown = [
         replace(row, quantities=[row.quantities[i] for i in [0, *known]])
         for row in rows
@@ -100,6 +103,11 @@ def _rows(run: Run, task: str, styles: Styles) -> list[Row]:
         )
         for cell, outcome in ordered
     ]
+
+
+def _tells(rows: Sequence[Row], place: int) -> bool:
+    keys = {row.quantities[place].key for row in rows}
+    return len(keys) > 1 if place == len(_COLUMNS) else keys != {None}
 
 
 def finding(run: Run, task: str) -> dict[str, str] | None:
@@ -136,6 +144,7 @@ def _quantities(
         _ratio(counts.get("mean_acceptance_length"), False),
         _count(counts.get("llm_forwards")),
         _count(counts.get("llm_tokens_processed")),
+        _magnitude(counts.get("activated_params_per_token")),
         _count(outcome.documents),
     ]
 
@@ -190,8 +199,8 @@ def _difference(estimate: Estimate | None, percent: bool) -> Quantity:
 def _plain(estimate: Estimate | None) -> Quantity:
     if estimate is None:
         return Quantity(numbers.NONE)
-    ends = numbers.interval(estimate, False) if estimate.ends else ""
-    return Quantity(f"{estimate.value:.2f}", ends, key=estimate.value)
+    text, ends = numbers.fixed(estimate, 2)
+    return Quantity(text, ends if estimate.ends else "", key=estimate.value)
 
 
 def _ratio(value: Any, percent: bool) -> Quantity:
@@ -203,6 +212,12 @@ def _ratio(value: Any, percent: bool) -> Quantity:
 def _count(value: Any) -> Quantity:
     known = isinstance(value, int)
     return Quantity(numbers.count(value), key=float(value) if known else None)
+
+
+def _magnitude(value: Any) -> Quantity:
+    if not isinstance(value, (int, float)):
+        return Quantity(numbers.NONE)
+    return Quantity(numbers.magnitude(value), key=float(value))
 
 
 def _cost(outcome: TaskOutcome) -> float:

@@ -2,8 +2,7 @@
 
 import torch
 
-from hybridcore import Route, Step, Strategy, hookimpl, option
-from hybridcore.decoding.randomness import uniform_of
+from hybridcore import Route, Step, Strategy, hookimpl, option, uniform_of
 
 _MEMORY = 8
 

@@ -57,10 +57,12 @@ def test_speculate(bench):
     assert code == 0
     alone, batch = data["comparisons"]
     names = [line["side"] for line in alone["lines"]]
-    assert names[:3] == ["ours, speculative", "ours, plain", "generate"]
-    assert names[3:] == ["assisted, 4 drafts", "assisted, defaults"]
+    assert names[:3] == ["ours, speculative", "ours, plain", "ours, adaptive"]
+    assert names[3:] == ["generate", "assisted, 4 drafts", "assisted, defaults"]
     # transformers' assisted generation takes one row at a time
-    assert len(batch["lines"]) == 3
+    assert len(batch["lines"]) == 4
+    assert batch["lines"][2]["counts"]["num_plain_steps"] > 0
+    assert "speed of adaptive in that of plain: " in printed.out
     assert alone["lines"][0]["counts"]["num_accepted_draft_tokens"] > 0
     assert "Drafts come from the SLM" in printed.out
 

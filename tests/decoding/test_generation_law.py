@@ -1,9 +1,11 @@
 """The law of a step is what transformers' ``generate`` draws from on that model."""
 
+import accelerate
 import pytest
 import torch
 from transformers import GenerationConfig, LlamaConfig, LlamaForCausalLM
 
+from hybridcore.conformance.tiny import tiny_model
 from hybridcore.decoding.generation_law import GenerationLaws
 from hybridcore.errors import RequestError
 
@@ -106,6 +108,21 @@ def test_the_models_own_generation_config_counts(model, own):
         torch.testing.assert_close(got, scores.softmax(-1))
     else:
         assert got.argmax(-1).tolist() == scores.argmax(-1).tolist()
+
+
+@pytest.mark.parametrize("kwargs", [{"suppress_tokens": [3, 4]}, {"eos_token_id": 5}])
+def test_laws_of_a_model_whose_weights_lie_elsewhere(kwargs):
+    """accelerate leaves weights on no device that it fetches when they are needed."""
+    cpu = torch.device("cpu")
+    offloaded = accelerate.cpu_offload(tiny_model("llama"), cpu)
+    assert offloaded.device.type == "meta"
+    logits = torch.randn(2, 64)
+    found, expected = (
+        GenerationLaws(model).law({**kwargs, "min_new_tokens": 4}, 3, 8)
+        for model in (offloaded, tiny_model("llama"))
+    )
+    laws = [law(lambda i: [1, 2, 3], logits) for law in (found, expected)]
+    torch.testing.assert_close(*laws)
 
 
 def test_laws_that_read_no_prefix_are_shared(model):

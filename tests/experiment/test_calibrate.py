@@ -152,6 +152,22 @@ def test_a_file_names_strategy_and_threshold(file: str, caplog) -> None:
     assert caplog.text == ""
 
 
+def test_a_calibration_that_is_typed_wins_over_a_config_file(
+    file: str, tmp_path: Path, caplog
+) -> None:
+    config = tmp_path / "pair.toml"
+    pair = "".join(f"[{role}]\nmodel = '{name}'\n" for role, name in PAIR.items())
+    expected = {**PAIR, "strategy": "entropy", "threshold": 0.7}
+    for strategy in ("entropy", "uncertainty"):
+        table = f"[strategy]\nname = '{strategy}'\nthreshold = 0.1\n"
+        config.write_text(f"calibration = '/no/such'\n{pair}{table}")
+        assert flat({"config": str(config), "calibration": file}) == expected
+    config.write_text(f"calibration = '{file}'\n{pair}")
+    assert flat({"config": str(config)}) == expected
+    assert flat({"config": str(config), "threshold": 2})["threshold"] == 2
+    assert caplog.text == ""
+
+
 def test_a_model_is_made_of_it(file: str) -> None:
     lm = HybridLM.create_from_arg_string(
         f"slm=demo-slm,llm=demo-llm,calibration={file},dtype=float32,device=cpu"

@@ -159,6 +159,8 @@ def test_the_slm_may_miss_where_it_is_not_read() -> None:
         ({"chat_template_args": "a"}, "chat_template_args='a': expected a table"),
         ({"quantization_config": "4"}, "quantization_config='4': expected a table"),
         ({"pack": "maybe"}, "pack='maybe': expected true or false"),
+        ({"cuda_graphs": 2}, "cuda_graphs=2: expected true or false"),
+        ({"adaptive": 2}, "adaptive=2: expected true or false"),
         ({"device": "gpu"}, "device='gpu': expected cpu, cuda"),
         ({"device": "meta"}, "device='meta': expected cpu, cuda"),
         ({"device": "xpu"}, "device='xpu': this machine has 0 of xpu"),
@@ -315,3 +317,41 @@ def test_lm_evals_flags_fill_gaps_and_lose_with_one_warning(
     file = tmp_path / "c.toml"
     file.write_text("batch_size = 3")
     assert with_flags({"config": str(file)}, {"batch_size": 1})["batch_size"] == 3
+
+
+def test_what_is_typed_for_both_models_wins_over_the_tables_of_a_file(
+    tmp_path: Path,
+) -> None:
+    file = tmp_path / "pair.toml"
+    file.write_text(
+        'dtype = "float16"\nadd_bos_token = true\n'
+        '[llm]\ndtype = "bfloat16"\nrevision = "a"\nmax_length = 64\n'
+        '[slm]\ndtype = "float64"\nrevision = "b"\nmax_length = 32\n'
+    )
+
+    def of(name: str, **typed: Any) -> tuple[Any, Any]:
+        found = given(config=str(file), device="cpu", **typed)
+        return found.slm_loading.get(name), found.llm_loading.get(name)
+
+    assert of("dtype") == ("float64", "bfloat16")
+    assert of("dtype", dtype="float32") == ("float32", "float32")
+    assert of("dtype", torch_dtype="float32") == ("float32", "float32")
+    assert of("dtype", llm_dtype="float32") == ("float64", "float32")
+    assert of("dtype", slm_dtype="float16", dtype="float32") == ("float16", "float32")
+    assert of("max_length", dtype="float32") == (32, 64)
+    # of the LLM alone unless prefixed
+    assert of("revision", revision="c") == ("b", "c")
+
+
+def test_flags_of_lm_eval_win_over_a_file_unless_they_are_defaults(
+    tmp_path: Path, warnings: pytest.LogCaptureFixture
+) -> None:
+    file = tmp_path / "c.toml"
+    file.write_text('batch_size = 3\ndevice = "cuda:1"\n[slm]\ndevice = "cuda:2"\n')
+    named = {"config": str(file)}
+    defaults = {"batch_size": 1, "device": "cuda:0"}
+    expected = {"batch_size": 3, "device": "cuda:1", "slm_device": "cuda:2"}
+    assert with_flags(named, defaults) == expected
+    typed = {"batch_size": "1", "device": "cpu", "max_batch_size": 7}
+    assert with_flags(named, typed) == typed
+    assert not warnings.records

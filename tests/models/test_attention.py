@@ -7,7 +7,13 @@ import torch
 from transformers import AttentionInterface
 
 from hybridcore.models import attention
-from hybridcore.models.attention import NAME, attending, attention_in_pieces, grouped
+from hybridcore.models.attention import (
+    NAME,
+    attending,
+    attention_in_pieces,
+    folded,
+    grouped,
+)
 from hybridcore.models.pieces import Piece, additive
 
 SLOTS, HEADS, SHARED, WIDTH, TOKENS, KEYS = 5, 6, 2, 8, 4, 11
@@ -52,10 +58,24 @@ def test_grouped_heads(scale):
     torch.testing.assert_close(found, expected)
 
 
+@pytest.mark.parametrize("scale", [1.0, 0.3])
+def test_folded_heads(scale):
+    query, key, value, visible = example(SLOTS)
+    whole = slice(None)
+    piece = Piece(whole, whole, whole, whole, additive(visible, torch.float32))
+    expected = formula(query, key, value, visible, scale)
+    for _ in range(2):  # the second layer finds the mask made
+        found = folded(query, key, value, piece, scale)
+        torch.testing.assert_close(found, expected)
+    assert piece.folded_mask(HEADS // SHARED) is piece.folded_mask(HEADS // SHARED)
+
+
+@pytest.mark.parametrize("unfused", [{"cpu"}, {}])
 @pytest.mark.parametrize("short", [0, 16])
 @pytest.mark.parametrize("scaling", [None, 0.3])
-def test_pieces_of_rows_keys_and_queries(short, scaling, monkeypatch):
+def test_pieces_of_rows_keys_and_queries(short, scaling, unfused, monkeypatch):
     monkeypatch.setattr(attention, "SHORT", short)
+    monkeypatch.setattr(attention, "UNFUSED", unfused)
     query, key, value, visible = example(3)
     slots = [1, 2, 4]
     visible[2, :, :2, 7:] = False

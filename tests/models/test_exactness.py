@@ -10,10 +10,20 @@ import pytest
 import torch
 
 from hybridcore.conformance.tiny import TINY
-from hybridcore.models import attention, grouping, slot_view, slots
+from hybridcore.models import (
+    attention,
+    grouping,
+    pieces,
+    probe,
+    slot_cache,
+    slot_view,
+    slots,
+    step_graphs,
+)
 from hybridcore.models.probe import choose_runner
 from hybridcore.models.recompute import RecomputeRunner
 from hybridcore.models.runner import Feed
+from hybridcore.models.step_view import StepView
 from hybridcore.models.trial import errors
 
 UNSLOTTED = {"bloom", "mamba", "gpt_neo", "lfm2"}
@@ -75,14 +85,17 @@ class Play:
         self.slow.rollback(self.live[slot], length)
 
 
-@pytest.mark.parametrize("short", [0, 3, 16])
+@pytest.mark.parametrize("short", [0, 3, 16, "fused"])
 @pytest.mark.parametrize("kind", SLOTTED)
 def test_against_recompute(kind, short, tiny, monkeypatch):
     """``short`` is where attention changes from a matrix a head to pieces of rows."""
+    if short == "fused":  # as on a GPU
+        monkeypatch.setattr(attention, "UNFUSED", frozenset())
+        short = 3
     for module in (attention, slot_view):
         monkeypatch.setattr(module, "SHORT", short)
-    monkeypatch.setattr(slot_view, "PIECE", 5)
-    monkeypatch.setattr(slot_view, "_WASTE", 8)
+    monkeypatch.setattr(pieces, "PIECE", 5)
+    monkeypatch.setattr(slot_view, "_WASTE", {"cpu": 8})
     monkeypatch.setattr(slots, "_WORTH_COPYING", 4)
     monkeypatch.setattr(slots, "_CALL_COST", {"cpu": 8})
     monkeypatch.setattr(grouping, "CALL_TOKENS", 20)
@@ -91,7 +104,31 @@ def test_against_recompute(kind, short, tiny, monkeypatch):
     assert play.reused > 20
 
 
-@pytest.mark.parametrize("kind", ["llama", "mistral", "gemma3", "qwen3_moe", "gpt2"])
+def planted(run):
+    """A recording that is run anew each time."""
+    return run
+
+
+RECORDED = ["llama", "mistral", "gemma3", "qwen3_moe", "gpt2"]
+
+
+@pytest.mark.parametrize("kind", RECORDED)
+def test_recorded_steps(kind, tiny, monkeypatch):
+    monkeypatch.setattr(probe, "recorder", lambda model: planted)
+    monkeypatch.setattr(step_graphs, "_WORTH_RECORDING", 2)
+    monkeypatch.setattr(slot_cache, "GROWTH", 16)
+    replayed = []
+    aim = StepView.aim
+    monkeypatch.setattr(
+        StepView, "aim", lambda *given: (replayed.append(given), aim(*given))
+    )
+    play = Play(tiny(kind), seed=kind)
+    assert play.run(turns=40) < EXACT
+    assert len(replayed) > 20
+    assert play.reused > 20
+
+
+@pytest.mark.parametrize("kind", RECORDED)
 def test_with_eager_attention(kind, tiny, monkeypatch):
     model = tiny(kind)
     before = model.config._attn_implementation

@@ -4,10 +4,13 @@ import pytest
 import torch
 
 from hybridcore.conformance.tiny import tiny_model
+from hybridcore.models import tree_cache
 from hybridcore.models.probe import choose_runner
 from hybridcore.models.recompute import RecomputeRunner
 from hybridcore.models.runner import Feed
 from hybridcore.models.slot_cache import GROWTH, SlotLayer
+from hybridcore.models.tree_probe import choose_tree_reader
+from hybridcore.models.tree_view import Segment
 from hybridcore.models.trial import errors
 
 LOGGER = "hybridcore.models.slot_reader"
@@ -133,3 +136,57 @@ def test_room_that_there_is_not(tiny, monkeypatch):
     assert fast._reader.cache.capacity == GROWTH
     layers = fast._reader.cache.layers
     assert {layer.keys.shape[2] for layer in layers} == {GROWTH}
+
+
+class SecondRoom:
+    """Memory that runs out once, for the values of one layer, its keys having grown."""
+
+    def __init__(self, monkeypatch, place, name, grows):
+        self.refused = self.asked = 0
+        right = getattr(place, name)
+
+        def room(*arguments):
+            if not self.refused and grows(*arguments):
+                self.asked += 1
+                if self.asked == 2:
+                    self.refused += 1
+                    raise torch.OutOfMemoryError("no room")
+            return right(*arguments)
+
+        monkeypatch.setattr(place, name, room)
+
+
+def test_keys_and_values_grow_together(tiny, monkeypatch):
+    fast, slow = choose_runner(tiny("llama"), 2), RecomputeRunner(tiny("llama"), 2)
+    for runner in (fast, slow):
+        runner.acquire([1])
+        runner.acquire([2])
+    feeds = [Feed(0, [5, 6, 7], 3), Feed(1, [5, 6], 2)]
+    assert errors(fast.forward(feeds), slow.forward(feeds)).max() < EXACT
+    room = SecondRoom(
+        monkeypatch,
+        SlotLayer,
+        "_room",
+        lambda layer, like: layer._cache.capacity > GROWTH,
+    )
+    feeds = [Feed(0, tokens(GROWTH), 3), Feed(1, tokens(GROWTH), 2)]
+    assert errors(fast.forward(feeds), slow.forward(feeds)).max() < EXACT
+    assert room.refused == 1
+
+
+def test_keys_and_values_of_a_tree_grow_together(tiny, monkeypatch):
+    reader = choose_tree_reader(tiny("llama"))
+    slow = RecomputeRunner(tiny("llama"), 1)
+    slow.acquire([1])
+    text = tokens(tree_cache.GROWTH + 40)
+    reader.read([], [Segment(0, text[:500])])
+    room = SecondRoom(
+        monkeypatch, tree_cache, "_room", lambda like, rows: rows > tree_cache.GROWTH
+    )
+    rest = [Segment(500, text[500:])]
+    with pytest.raises(torch.OutOfMemoryError):
+        reader.read(range(500), rest)
+    reader.read(range(500), rest)
+    found = reader.logits(reader.hidden(torch.arange(len(text))))
+    assert errors(found, slow.forward([Feed(0, text, len(text))])).max() < EXACT
+    assert room.refused == 1

@@ -7,7 +7,7 @@ import torch
 from hybridcore.conformance.tiny import tiny_model
 from hybridcore.models.packing import pack
 from hybridcore.models.parameters import active_parameters
-from hybridcore.models.placement import execution_device
+from hybridcore.models.placement import execution_device, layer_devices
 from hybridcore.models.probe import choose_runner
 from hybridcore.models.recompute import RecomputeRunner
 from hybridcore.models.runner import Feed
@@ -77,3 +77,13 @@ def test_its_layers_are_not_packed_and_its_parameters_count_once(offloaded):
 def test_a_model_in_one_piece_is_where_its_weights_are(tiny):
     assert execution_device(tiny("llama")) == CPU
     assert execution_device(tiny_model("llama").to("meta")).type == "meta"
+
+
+def test_layers_compute_where_their_weights_are_fetched_to(offloaded, tiny):
+    assert layer_devices(offloaded) == [CPU] * 3
+    spread = tiny_model("llama")
+    spread.model.layers[1].to("meta")
+    meta = torch.device("meta")
+    assert layer_devices(spread) == [CPU, meta, CPU]
+    assert layer_devices(tiny("gpt2")) == [CPU] * 2
+    assert layer_devices(tiny_model("llama", num_hidden_layers=0)) == [CPU]

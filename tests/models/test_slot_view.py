@@ -5,7 +5,7 @@ import random
 import pytest
 import torch
 
-from hybridcore.models import slot_view
+from hybridcore.models import pieces, slot_view
 from hybridcore.models.masks import causal, chunked, sliding
 from hybridcore.models.runner import Feed
 from hybridcore.models.slot_view import SlotView
@@ -25,8 +25,8 @@ def drawn(seed, most):
 @pytest.mark.parametrize("most", [2, 20])
 @pytest.mark.parametrize("seed", range(8))
 def test_every_query_sees_what_it_should(seed, most, pattern, monkeypatch):
-    monkeypatch.setattr(slot_view, "_WASTE", 10)
-    monkeypatch.setattr(slot_view, "PIECE", 6)
+    monkeypatch.setattr(slot_view, "_WASTE", {"cpu": 10})
+    monkeypatch.setattr(pieces, "PIECE", 6)
     view = drawn(seed, most)
     met = set()
     for piece in view.pieces(PATTERNS[pattern], torch.float32):

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from hybridcore.conformance.tiny import TINY
-from hybridcore.models import tree_view
+from hybridcore.models import pieces
 from hybridcore.models.attention import NAME
 from hybridcore.models.masks import causal
 from hybridcore.models.recompute import RecomputeRunner
@@ -66,7 +66,7 @@ class Walk:
 @pytest.mark.parametrize("piece", [5, 128])
 @pytest.mark.parametrize("kind", TREES)
 def test_a_tree_gives_what_its_sequences_give(tiny, kind, piece, monkeypatch):
-    monkeypatch.setattr(tree_view, "PIECE", piece)
+    monkeypatch.setattr(pieces, "PIECE", piece)
     model = tiny(kind)
     reader, slow = choose_tree_reader(model), RecomputeRunner(model, 1)
     worst = 0.0
@@ -110,7 +110,7 @@ def test_a_token_sees_its_own_path_and_nothing_else():
 
 
 def test_a_piece_takes_no_key_that_none_of_its_queries_sees(monkeypatch):
-    monkeypatch.setattr(tree_view, "PIECE", 2)
+    monkeypatch.setattr(pieces, "PIECE", 2)
     view = TreeView(
         [], 0, [Segment(0, [1] * 6), Segment(1, [2, 3])], torch.device("cpu")
     )

@@ -11,6 +11,8 @@ from typing import Any
 
 import pytest
 
+from .opened import Opened
+
 pytest.importorskip("matplotlib", reason="the extra hybridlm[report] is not installed")
 
 TASK = "sums"
@@ -89,6 +91,7 @@ def sample_line(made: Made, document: int) -> dict[str, Any]:
         "resps": [["".join(made.texts)]],
         "filtered_resps": ["12"],
         "filter": "none",
+        "metrics": ["exact_match"],
         "exact_match": float(made.right[document]),
     }
 
@@ -208,7 +211,9 @@ def browser() -> Iterator[Any]:
         pytest.skip("no browser here: apt-get install chromium chromium-driver")
     options = webdriver.ChromeOptions()
     options.binary_location = chromium
-    for flag in ("--headless=new", "--no-sandbox", "--window-size=1240,1400"):
+    flags = ("--headless=new", "--no-sandbox", "--window-size=1240,1400")
+    # scrolling is at once
+    for flag in (*flags, "--force-prefers-reduced-motion"):
         options.add_argument(flag)
     options.set_capability(
         "goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"}
@@ -217,3 +222,25 @@ def browser() -> Iterator[Any]:
     started = webdriver.Chrome(options=options, service=service)
     yield started
     started.quit()
+
+
+@pytest.fixture(scope="session")
+def usual(tmp_path_factory, writer_of):
+    """The page on the usual cells."""
+    from hybridcore.report import write_report
+
+    return write_report([writer_of(tmp_path_factory.mktemp("usual")).run()]).page
+
+
+@pytest.fixture
+def opened(write, browser, usual):
+    """``opened(*cells)``: write a run of such cells, report on it, look at it."""
+
+    from hybridcore.report import write_report
+
+    def make(*cells, **changes):
+        if not cells:
+            return Opened(browser, usual)
+        return Opened(browser, write_report([write.run(*cells, **changes)]).page)
+
+    return make

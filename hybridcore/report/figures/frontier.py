@@ -34,7 +34,7 @@ class _Point:
 
 
 def frontier(run: Run, task: str, styles: Styles, as_percent: bool) -> Figure:
-    """Draw a task; every point has the id that :meth:`Run.point` gives it."""
+    """Draw a task; every point has the id that the page looks for."""
     figure = Figure(figsize=_SIZE, layout="constrained")
     axes = figure.add_subplot()
     points = _points(run, task)
@@ -55,7 +55,7 @@ def frontier(run: Run, task: str, styles: Styles, as_percent: bool) -> Figure:
 
 def _points(run: Run, task: str) -> list[_Point]:
     return [
-        _Point(cell, outcome.share, outcome.value, run.point(task, cell))
+        _Point(cell, outcome.share, outcome.value, f"point-{run.point(task, cell)}")
         for cell, outcome in run.on(task)
         if outcome.share is not None and outcome.value is not None
     ]
@@ -113,7 +113,7 @@ def _draw(
         y.value,
         marker,
         color=colour,
-        markersize=7,
+        markersize=11 if marker == "*" else 7,
         markeredgecolor=colour if marker == "x" else LIGHT["paper"],
         markeredgewidth=1.5 if marker == "x" else 0.9,
         label=label,
@@ -160,7 +160,9 @@ def _front(axes: Axes, run: Run, task: str, points: list[_Point]) -> None:
             textcoords="offset points",
             fontsize=8,
             color=LIGHT["muted"],
-            zorder=5,
+            # above the intervals, below the points
+            bbox={"facecolor": LIGHT["paper"], "alpha": 0.75, "lw": 0, "pad": 0.6},
+            zorder=3.5,
         )
 
 

@@ -8,6 +8,7 @@ from math import ceil
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from ..numbers import percent
 from ..palette import LIGHT, Styles
@@ -60,6 +61,7 @@ def shares(panels: Sequence[Panel], styles: Styles) -> Figure:
             axes.axvline(panel.outcome.share.value, color=LIGHT["ink"], lw=1.1)
             _title(axes, panel, percent(panel.outcome.share.value))
         in_percent(axes, "x")
+        axes.yaxis.set_major_locator(MaxNLocator(4, integer=True))
     figure.supxlabel("LLM share of a document's tokens", fontsize=9)
     figure.supylabel("documents", fontsize=9)
     return figure

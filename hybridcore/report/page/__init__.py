@@ -13,7 +13,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from ..notes import Notes
-from ..numbers import NONE, interval, percent, plain
+from ..numbers import NONE, fixed, interval, percent
 from ..palette import Styles, css
 from ..payload import described, pieces
 from ..run import Curve, Run
@@ -96,7 +96,7 @@ def _levels(run: Run, task: str) -> list[str]:
 
 def _curve(curve: Curve, levels: Sequence[str]) -> tuple[str, list[tuple[str, str]]]:
     area = curve.apgr
-    said = [(plain(area.value), interval(area, False)) if area else (NONE, "")]
+    said = [fixed(area, 3) if area else (NONE, "")]
     for share in map(curve.cpt.get, levels):
         said.append(
             (percent(share.value), interval(share, True)) if share else (NONE, "")

@@ -82,7 +82,7 @@ const isJudged = (index) => index.value.every((v) => v === null || v === 0 || v 
 
 // ---- what is shown
 
-const view = { page: 0, found: [], turn: 0 };
+const view = { page: 0, found: [], turn: 0, shown: 0 }; // turns of searching and showing
 
 function options(select, entries) {
   const before = select.value;
@@ -206,6 +206,7 @@ async function show() {
     const [low, high] = index.signals.map((s) => Number(s.toPrecision(3)));
     $("scale").querySelector("em").textContent = `${low} to ${high}`;
   }
+  view.shown = turn;
 }
 
 // ---- one sample

@@ -21,7 +21,9 @@ WINDOW = 96
 SPECIALS = {"bos_token_id": 0, "eos_token_id": 1, "pad_token_id": 1}
 
 
-def byte_tokenizer() -> PreTrainedTokenizerFast:
+def byte_tokenizer(
+    bos_token: str | None = "<s>", eos_token: str | None = "</s>"
+) -> PreTrainedTokenizerFast:
     """Return a tokenizer with one id for each byte behind two special tokens."""
     names = ["<s>", "</s>", *sorted(pre_tokenizers.ByteLevel.alphabet())]
     bpe = models.BPE(vocab={name: i for i, name in enumerate(names)}, merges=[])
@@ -29,7 +31,7 @@ def byte_tokenizer() -> PreTrainedTokenizerFast:
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     tokenizer.decoder = decoders.ByteLevel()
     return PreTrainedTokenizerFast(
-        tokenizer_object=tokenizer, bos_token="<s>", eos_token="</s>"
+        tokenizer_object=tokenizer, bos_token=bos_token, eos_token=eos_token
     )
 
 

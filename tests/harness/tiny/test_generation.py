@@ -206,6 +206,23 @@ def test_the_small_model_keeps_its_own_generation_config(
     assert make(slm=slm, strategy="slm-only").generate_until(request) == theirs != plain
 
 
+def test_a_generation_config_that_changes_between_calls(
+    pair: dict[str, str], loaded: HybridLM
+) -> None:
+    slm, llm = (LlamaForCausalLM.from_pretrained(pair[role]) for role in pair)
+    lm = HybridLM(slm, llm, "speculative")
+    request = [generation("hello hello", max_gen_toks=12, until=["zzz"])]
+    before = lm.generate_until(request)
+    llm.generation_config.repetition_penalty = 2.5
+    theirs = HFLM(llm, tokenizer=lm.tokenizer).generate_until(request)
+    assert lm.generate_until(request) == theirs != before
+    # and one that says nothing about the prefix
+    llm.generation_config.repetition_penalty = 1.0
+    llm.generation_config.suppress_tokens = lm.tok_encode(before[0])
+    theirs = HFLM(llm, tokenizer=lm.tokenizer).generate_until(request)
+    assert lm.generate_until(request) == theirs != before
+
+
 def test_a_failed_call_leaves_nothing_behind(
     loaded: HybridLM, expected: list[str]
 ) -> None:

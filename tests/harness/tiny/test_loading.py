@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import accelerate
 import pytest
 import torch
 from lm_eval.models.huggingface import HFLM
@@ -24,7 +25,7 @@ from hybridcore import HybridLM
 from hybridcore.errors import ArgumentError, ModelError, RequestError
 from hybridcore.harness.loading import CausalHFLM, refuse_others
 
-from .conftest import byte_model, generation
+from .conftest import byte_model, byte_tokenizer, generation, likelihood, rolling, save
 
 REQUESTS = [generation("one two", max_gen_toks=6)]
 
@@ -51,6 +52,23 @@ def test_models_that_were_never_saved(pair: dict[str, str], loaded: HybridLM) ->
     lm = HybridLM(byte_model(1), byte_model(2), "speculative", tokenizer=tokenizer)
     expected = loaded.with_strategy("llm-only").generate_until(REQUESTS)
     assert lm.generate_until(REQUESTS) == expected
+
+
+def test_loaded_models_whose_weights_lie_elsewhere(
+    pair: dict[str, str], loaded: HybridLM
+) -> None:
+    slm, llm = (LlamaForCausalLM.from_pretrained(pair[role]) for role in pair)
+    for model in (slm, llm):
+        accelerate.cpu_offload(model, torch.device("cpu"))
+    lm = HybridLM(slm, llm, "speculative", batch_size="auto")
+    assert lm.get_model_info()["hybrid"]["llm"]["device"] == "cpu"
+    expected = loaded.with_strategy("llm-only")
+    assert lm.generate_until(REQUESTS) == expected.generate_until(REQUESTS)
+    asked = [likelihood("one", " two")]
+    (score, greedy), (right, best) = (x.loglikelihood(asked)[0] for x in (lm, expected))
+    assert (score, greedy) == (pytest.approx(right, abs=1e-5), best)
+    lm.pair._trees = {"slm": None, "llm": None}
+    assert lm.loglikelihood(asked)[0][0] == pytest.approx(right, abs=1e-5)
 
 
 def test_one_model_in_both_roles_is_loaded_once(make: Callable[..., HybridLM]) -> None:
@@ -233,6 +251,44 @@ def test_a_prefix_outside_of_the_vocabulary(make: Callable[..., HybridLM]) -> No
     with pytest.raises(ModelError, match="prefix_token_id=258: expected less than"):
         make(prefix_token_id=258)
     assert make(prefix_token_id=257).prefix_token_id == 257
+
+
+def test_a_tokenizer_without_special_tokens(
+    make: Callable[..., HybridLM], tmp_path: Path
+) -> None:
+    """Only what needs a token to begin with asks for one."""
+    none = {"bos_token_id": None, "eos_token_id": None, "pad_token_id": None}
+    model = byte_model(2, **none)
+    model.generation_config.eos_token_id = 77
+    tokenizer = byte_tokenizer(bos_token=None, eos_token=None)
+    folder = save(tmp_path, model, tokenizer)
+    lm = make(slm=folder, llm=folder, strategy="speculative")
+    request = generation("one two", max_gen_toks=40, until=["zzz"])
+    ids = torch.tensor([tokenizer.encode("one two")])
+    text = model.generate(ids, max_new_tokens=40, do_sample=False)[0, ids.shape[1] :]
+    assert lm.generate_until([request]) == [tokenizer.decode(text)]
+    for ask in (
+        lambda: lm.generate_until([generation("", max_gen_toks=4)]),
+        lambda: lm.loglikelihood([likelihood("", "two")]),
+        lambda: lm.loglikelihood_rolling([rolling("one two")]),
+    ):
+        with pytest.raises(ModelError) as error:
+            ask()
+        line, advice = str(error.value).split("\n")
+        assert line.startswith(f"llm={folder!r}: its tokenizer has neither a BOS nor")
+        assert advice == "add prefix_token_id=<token id> to the model arguments"
+    arguments = {"device": "cpu", "dtype": "float32", "prefix_token_id": 5}
+    mine, theirs = (
+        make(slm=None, llm=folder, **arguments, strategy="llm-only"),
+        HFLM(folder, **arguments),
+    )
+    for asked in ([likelihood("", "two")], [likelihood("one", " two")]):
+        (found,), (expected,) = mine.loglikelihood(asked), theirs.loglikelihood(asked)
+        assert found[0] == pytest.approx(expected[0], abs=1e-3)
+    (found,) = mine.loglikelihood_rolling([rolling("one two")])
+    assert found == pytest.approx(
+        theirs.loglikelihood_rolling([rolling("one two")])[0], abs=1e-3
+    )
 
 
 def test_a_missing_chat_template(loaded: HybridLM) -> None:

@@ -13,6 +13,7 @@ from transformers import AutoTokenizer, LlamaForCausalLM
 from hybridcore import HybridLM, Positions, Strategy, hookimpl
 from hybridcore.harness import loading
 from hybridcore.harness.processes import prepare
+from hybridcore.models import probe
 
 from .conftest import byte_model, byte_tokenizer, generation, likelihood, save
 
@@ -89,6 +90,20 @@ def test_loaded_models_are_left_as_they_are(
     lm = HybridLM(pair["slm"], pair["llm"], "llm-only", device="cpu", pack="false")
     lm.generate_until(REQUESTS[:1])
     assert len(packed) == 2
+
+
+@pytest.mark.parametrize(("given", "asked"), [({}, 1), ({"cuda_graphs": "false"}, 0)])
+def test_steps_are_recorded_unless_told_otherwise(
+    given: dict[str, Any],
+    asked: int,
+    pair: dict[str, str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    models: list[Any] = []
+    monkeypatch.setattr(probe, "recorder", models.append)
+    lm = HybridLM(**pair, strategy="llm-only", device="cpu", **given)
+    lm.generate_until(REQUESTS[:1])
+    assert models == [lm.model] * asked
 
 
 class Mean(Strategy):

@@ -5,16 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
-import torch
 from lm_eval.models.huggingface import HFLM
 
 from hybridcore import HybridLM
 from hybridcore.errors import ArgumentError
-from hybridcore.harness import batch_size, processes
+from hybridcore.harness import processes
 from hybridcore.harness.ledger import Ledger
 from hybridcore.harness.report import table
 from hybridcore.harness.trace import Trace
@@ -202,31 +200,3 @@ def test_each_process_has_its_own_trace(
     monkeypatch.setenv("RANK", "1")
     assert Trace(str(tmp_path / "a.jsonl")).path.name == "a_rank1.jsonl"
     assert not processes.is_main()
-
-
-def test_rows_are_computed_from_memory(
-    loaded: HybridLM, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    model = loaded.model
-    # 3 layers, keys and values, 2 heads of 8, float32
-    assert batch_size.cache_bytes(model) == 3 * 2 * 2 * 8 * 4
-    monkeypatch.setattr(batch_size, "free_bytes", lambda device: 10**6)
-    few = batch_size.rows_in_flight([model], 96, 5, 64)
-    assert 1 < few < 64
-    assert batch_size.rows_in_flight([model, model], 96, 5, 64) < few
-    assert batch_size.rows_in_flight([model], 10**9, 5, 64) == 1
-    # the logits of a block: 258 wide, four copies in float32
-    assert batch_size.rows_in_flight([model], 1, 40, 64) < few
-    assert batch_size.rows_scored([model], 1, 64) > batch_size.rows_scored(
-        [model], 96, 64
-    )
-    monkeypatch.undo()
-    cpu = torch.device("cpu")
-    assert batch_size.free_bytes(cpu) > 10**6
-    # what is free is for all processes of this machine
-    memory = SimpleNamespace(available=8000)
-    monkeypatch.setattr(batch_size.psutil, "virtual_memory", lambda: memory)
-    monkeypatch.setattr(batch_size, "_cgroup_bytes", lambda: [6000])
-    assert batch_size.free_bytes(cpu) == 6000
-    monkeypatch.setenv("LOCAL_WORLD_SIZE", "4")
-    assert batch_size.free_bytes(cpu) == 1500

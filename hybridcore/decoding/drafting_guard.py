@@ -1,0 +1,173 @@
+"""How many tokens are worth drafting, by what drafting is seen to cost and to bring.
+
+At acceptance a, a block of k drafts brings ``(1 - a^(k+1)) / (1 - a)`` tokens
+(Leviathan et al., arXiv 2211.17192) and costs k SLM steps and an LLM block of k + 1.
+The guard chooses the k with the most tokens a second; 0 leaves all to the LLM. Nothing
+is then seen of drafting, so it tries one draft again when plain decoding has taken so
+long that what the trial loses is a small share of it.
+
+Why that keeps the law of a lossless strategy. Given what stands before a block, the
+block's tokens follow the LLM for *every* length; so they do for a length that is chosen
+by anything that happened before, of any row, and by clocks. It is chosen before the
+block's first random number is used, and never changed. A length that depended on the
+numbers of its own block would not do: ending a block where a draft was about to be
+rejected replaces the residual by the LLM's law, and a plain step taken because the next
+number is small draws from a part of the law alone.
+
+Clocks decide, so a sampled text is not reproducible, and rows share what they learn. A
+greedy text is the LLM's for every length.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+
+from .step_costs import RowCosts, StepCosts
+
+_MEMORY = 32  # blocks that the running acceptance is of
+_REFRESH = 64  # blocks of drafts, then a plain step to measure
+_LOSS = 0.02  # of the time of plain decoding, for trials
+
+
+class DraftingGuard:
+    """Limits blocks to the length that pays, from what it is told of moves.
+
+    ``rows`` are always those of one move. All seconds are of whole moves.
+    """
+
+    def __init__(self) -> None:
+        self._costs = StepCosts()
+        self._accepted, self._rejected = 1.0, 1.0  # as if one of each had been seen
+        self._longest = 0
+        # rounds since a plain step was last asked for, by rows
+        self._rounds: dict[int, int] = defaultdict(lambda: _REFRESH)
+        self._stopped = self._trying = False
+        self._owed = 0.0  # seconds lost to trials that plain decoding has yet to repay
+        self._drafting = 0.0  # seconds of the SLM since the LLM last moved
+        self._reading = 0.0  # seconds and tokens of texts new to the SLM
+        self._tokens_read = 0
+        self._answers = self._answered = 0
+
+    @property
+    def acceptance(self) -> float:
+        """The running probability that a draft is accepted where those before it were.
+
+        Drafts behind a rejected one say nothing, so they are not looked at.
+        """
+        return self._accepted / (self._accepted + self._rejected)
+
+    def limit(self, rows: int) -> int | None:
+        """Return the most drafts of blocks that begin now.
+
+        None: as many as the strategy drafts.
+        """
+        self._trying = False
+        if not self._longest:
+            return None
+        self._rounds[rows] += 1
+        if self._rounds[rows] > _REFRESH:
+            self._rounds[rows] = 0
+            return 0
+        known = self._costs.of(rows)
+        costs = known if known.complete else self._costs.nearest(rows)
+        if costs is None:
+            return None
+        best = self._best(costs)
+        if best:
+            self._stopped = False
+            return None if best == self._longest else best
+        return self._plain_or_trial(costs)
+
+    def opens(self, rows: int, unread: int, left: int) -> bool:
+        """Tell whether a row repays what the SLM must read before it can draft.
+
+        :param unread: tokens of the row that the SLM has not read.
+        :param left: tokens that the row may still emit.
+        """
+        costs = self._costs.nearest(rows)
+        if unread <= self._step or costs is None or not self._tokens_read:
+            return True
+        if self._trying:
+            return True
+        if self._answers:
+            left = min(left, round(self._answered / self._answers))
+        best = self._best(costs)
+        saved = costs.round(0) - costs.round(best) / self._tokens(best)
+        return left * saved / rows > unread * self._reading / self._tokens_read
+
+    def drafted(
+        self, rows: int, drafts: int, unread: int, most: int, seconds: float
+    ) -> None:
+        """Learn from a move of the SLM.
+
+        :param drafts: tokens that joined blocks, all rows together.
+        :param unread: tokens that it read, all rows together.
+        :param most: tokens that it read of one row.
+        """
+        self._drafting += seconds
+        if most > self._step:
+            self._reading += seconds
+            self._tokens_read += unread
+        elif drafts:
+            self._costs.of(rows).drafted(seconds * rows / drafts)
+
+    def judged(
+        self, judged: Iterable[tuple[int, int]], seconds: float, in_step: bool
+    ) -> None:
+        """Learn from a move of the LLM.
+
+        :param judged: of each row, drafts and how many of them were accepted.
+        :param in_step: it read blocks alone, no prompts: the time says what they cost.
+        """
+        blocks = list(judged)
+        rows, drafts = len(blocks), sum(drafted for drafted, _ in blocks)
+        self._longest = max(self._longest, *(drafted for drafted, _ in blocks))
+        if in_step:
+            self._costs.of(rows).judged(1 + -(-drafts // rows), seconds)
+        for drafted, accepted in blocks:
+            if drafted:
+                self._count(accepted, rejected=accepted < drafted)
+        emitted = rows + sum(accepted for _, accepted in blocks)
+        self._settle(emitted, rows, seconds if in_step else None)
+
+    def finished(self, tokens: int) -> None:
+        """A row ended after so many tokens."""
+        self._answers += 1
+        self._answered += tokens
+
+    @property
+    def _step(self) -> int:
+        """Tokens that an SLM which keeps up reads of a row: a block, and the LLM's."""
+        return self._longest + 1
+
+    def _best(self, costs: RowCosts) -> int:
+        rates = [self._tokens(k) / costs.round(k) for k in range(self._longest + 1)]
+        return rates.index(max(rates))
+
+    def _tokens(self, drafts: int) -> float:
+        return sum(self.acceptance**i for i in range(drafts + 1))
+
+    def _plain_or_trial(self, costs: RowCosts) -> int:
+        if not self._stopped:
+            self._stopped = True
+            self._owed = costs.round(1) - costs.round(0)
+        self._trying = self._owed <= 0.0
+        return int(self._trying)
+
+    def _count(self, accepted: int, rejected: bool) -> None:
+        kept = 1 - 1 / _MEMORY
+        self._accepted = kept * self._accepted + accepted
+        self._rejected = kept * self._rejected + rejected
+
+    def _settle(self, emitted: int, rows: int, seconds: float | None) -> None:
+        """Pay for a trial, or save for the next one."""
+        costs = self._costs.nearest(rows)
+        if costs is not None:
+            plain = costs.round(0)
+            judging = plain if seconds is None else seconds
+            if not self._drafting:
+                self._owed -= _LOSS * judging
+            elif self._trying:
+                self._owed += self._drafting + judging - plain * emitted / rows
+        self._drafting = 0.0

@@ -1,0 +1,174 @@
+"""Short reads recorded as CUDA graphs: one launch in place of hundreds.
+
+A step of a few tokens keeps a GPU busy for less time than Python needs to launch its
+kernels. So a read that comes again and again in the same shape is recorded, all slots
+at once, and replayed with other tokens in the same tensors.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from collections.abc import Callable, Sequence
+from typing import TypeAlias
+
+import torch
+from torch import Tensor
+
+from .attention import SHORT
+from .calling import ModelCall
+from .cuda_recorder import Recorder
+from .masking import Masking
+from .places import Places
+from .runner import Feed
+from .slot_cache import SlotCache
+from .step_view import StepView
+from .trial import errors
+
+Shape: TypeAlias = tuple[int, int]  # tokens a row, wanted positions
+_LOG = logging.getLogger(__name__)
+_WORTH_RECORDING = 8  # reads of one shape; recording takes as long as some of them
+_MOST = 32  # recordings held; each keeps the memory of one step
+_EXACT = {torch.float32: 1e-4}  # of the spread of the logits
+_EXACT_ELSE = 2e-2
+
+
+class StepGraphs:
+    """The recorded reads of one model's slots.
+
+    :param record: runs a function once and returns what runs it again.
+    """
+
+    def __init__(
+        self,
+        call: ModelCall,
+        cache: SlotCache,
+        masking: Masking,
+        places: Places,
+        record: Recorder,
+    ) -> None:
+        self._call = call
+        self._cache = cache
+        self._masking = masking
+        self._places = places
+        self._record: Recorder | None = record
+        self._seen: Counter[Shape] = Counter()
+        self._steps: dict[Shape, Step] = {}
+        self._layout = 0  # of the keys that were recorded
+
+    @torch.inference_mode()
+    def read(
+        self, feeds: Sequence[Feed], wanted: int, device: torch.device
+    ) -> Tensor | None:
+        """Return logits ``[feeds, wanted, V]``; None where nothing is recorded.
+
+        Places are not told: they are whoever's who reads.
+        """
+        shape = self._shape(feeds, wanted)
+        if shape is None:
+            return None
+        self._follow_the_cache()
+        self._seen[shape] += 1
+        if shape not in self._steps:
+            if self._seen[shape] < _WORTH_RECORDING or len(self._steps) >= _MOST:
+                return None
+            if not self._recorded(shape, feeds, device):
+                return None
+        step = self._steps[shape]
+        self._aim(step, feeds)
+        step.replay()
+        return _rows(step.logits, [feed.slot for feed in feeds])
+
+    def _shape(self, feeds: Sequence[Feed], wanted: int) -> Shape | None:
+        """Return the shape of a read; None where none is recorded of its kind."""
+        width = max(len(feed.tokens) for feed in feeds)
+        if self._record is None or width > SHORT or self._call.want_hidden:
+            return None
+        fits = self._places.longest() + width <= self._cache.capacity
+        return (width, wanted) if fits else None
+
+    def _follow_the_cache(self) -> None:
+        layout = self._cache.layout()
+        if layout != self._layout:
+            # recordings point at keys that are no more
+            self._steps.clear()
+            self._seen.clear()
+            self._layout = layout
+
+    def _recorded(
+        self, shape: Shape, feeds: Sequence[Feed], device: torch.device
+    ) -> bool:
+        """Record a read and see that it does what it did; False where it cannot."""
+        width, wanted = shape
+        # all keys there is room for: a few reads in vain are cheaper than a recording
+        slots, capacity = len(self._places.held), self._cache.capacity
+        view = StepView(slots, width, capacity, device)
+        step = Step(view, wanted, self._run)
+        self._aim(step, feeds)
+        assert self._record is not None
+        try:
+            expected = step.run().clone()
+            step.replay = self._record(step.run)
+            step.replay()
+            error = errors(step.logits.flatten(0, 1), expected.flatten(0, 1)).max()
+            allowed = _EXACT.get(self._call.model.dtype, _EXACT_ELSE)
+            if not error <= allowed:
+                raise RuntimeError(f"logits differ by {error:.2g} of their spread")
+        # whatever a foreign model does that cannot be recorded, it can be called
+        except Exception as error:
+            self._record = None
+            self._steps.clear()
+            _LOG.warning("steps are not recorded as CUDA graphs: %s", error)
+            return False
+        self._steps[shape] = step
+        return True
+
+    def _aim(self, step: Step, feeds: Sequence[Feed]) -> None:
+        # idle rows write their padding behind what they hold
+        self._places.clip(self._cache.capacity - step.view.width)
+        step.view.aim(feeds, [len(tokens) for tokens in self._places.held])
+
+    def _run(self, view: StepView, wanted: int) -> Tensor:
+        with self._cache.aimed(view), self._masking.over(view) as masks:
+            logits, _ = self._call(
+                view.ids,
+                wanted,
+                position_ids=view.positions,
+                attention_mask=masks,
+                past_key_values=self._cache,
+                use_cache=True,
+            )
+        return logits
+
+
+class Step:
+    """One recorded read: where its tokens go, and where its logits are.
+
+    Attributes:
+        logits: ``[slots, wanted, V]``, overwritten by the next replay.
+    """
+
+    def __init__(
+        self,
+        view: StepView,
+        wanted: int,
+        read: Callable[[StepView, int], Tensor],
+    ) -> None:
+        self.view = view
+        self.logits: Tensor
+        self.replay: Callable[[], object]
+        self._wanted = wanted
+        self._read = read
+
+    def run(self) -> Tensor:
+        """Read what the view is aimed at."""
+        self.logits = self._read(self.view, self._wanted)
+        return self.logits
+
+
+def _rows(logits: Tensor, slots: list[int]) -> Tensor:
+    """Return a copy of some rows."""
+    first, last = slots[0], slots[-1] + 1
+    if slots == list(range(first, last)):
+        return logits[first:last].clone()
+    return logits[slots]

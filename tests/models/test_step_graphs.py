@@ -1,0 +1,139 @@
+"""Recorded reads: when they are made, and that a wrong one is never used."""
+
+import pytest
+import torch
+
+from hybridcore.conformance.tiny import tiny_model
+from hybridcore.models import probe, step_graphs
+from hybridcore.models.cuda_recorder import recorder
+from hybridcore.models.probe import choose_runner
+from hybridcore.models.recompute import RecomputeRunner
+from hybridcore.models.runner import Feed
+from hybridcore.models.trial import errors
+
+LOGGER = "hybridcore.models.step_graphs"
+EXACT = 1e-4  # of the spread of the logits
+
+
+class Recording:
+    """Records as a GPU would: what was run is run again, counted."""
+
+    def __init__(self, spoil=None, error=None):
+        self.spoil, self.error = spoil, error
+        self.made = self.replays = 0
+
+    def __call__(self, run):
+        if self.error is not None:
+            raise self.error
+        self.made += 1
+
+        def replay():
+            self.replays += 1
+            found = run()
+            if self.spoil is not None:
+                found[self.spoil] = 7.0
+
+        return replay
+
+
+@pytest.fixture
+def runners(monkeypatch):
+    monkeypatch.setattr(step_graphs, "_WORTH_RECORDING", 3)
+
+    def make(recording, slots=3, **settings):
+        monkeypatch.setattr(probe, "recorder", lambda model: recording)
+        model = tiny_model("llama")
+        pair = choose_runner(model, slots, **settings), RecomputeRunner(model, slots)
+        for slot in range(slots):
+            prompt = [slot + 3, 9, 11]
+            assert [runner.acquire(prompt)[0] for runner in pair] == [slot, slot]
+            for runner in pair:
+                runner.forward([Feed(slot, prompt)])
+        return pair
+
+    return make
+
+
+def turn(pair, slots=(0, 1, 2), width=1, wanted=1):
+    feeds = [Feed(s, [5 + s + i for i in range(width)], wanted) for s in slots]
+    found, expected = (runner.forward(feeds) for runner in pair)
+    return errors(found, expected).max().item()
+
+
+def test_what_comes_again_is_recorded(runners):
+    recording = Recording()
+    pair = runners(recording)
+    for number in range(3):
+        assert recording.made == 0, number
+        assert turn(pair) < EXACT
+    assert (recording.made, recording.replays) == (1, 2)  # one of them is the check
+    assert turn(pair, (0, 2)) < EXACT
+    assert turn(pair, (1,)) < EXACT
+    assert (recording.made, recording.replays) == (1, 4)
+    for _ in range(3):
+        assert turn(pair, (2, 0), width=4, wanted=3) < EXACT
+    assert recording.made == 2
+    assert pair[0].forwards == 11
+
+
+def test_keys_that_move_are_recorded_anew(runners):
+    recording = Recording()
+    pair = runners(recording)
+    for _ in range(4):
+        turn(pair)
+    for runner in pair:
+        runner.forward([Feed(1, [7 + i % 40 for i in range(300)])])
+    before = recording.replays
+    assert turn(pair) < EXACT
+    assert recording.replays == before
+    for _ in range(3):
+        assert turn(pair) < EXACT
+    assert recording.made == 2
+
+
+def test_longer_reads_and_hidden_states_are_not_recorded(runners):
+    recording = Recording()
+    pair = runners(recording)
+    for _ in range(4):
+        assert turn(pair, width=17) < EXACT
+    for runner in pair:
+        runner.want_hidden = True
+    for _ in range(4):
+        assert turn(pair) < EXACT
+    assert recording.made == 0
+
+
+@pytest.mark.parametrize(
+    ("recording", "reason"),
+    [
+        (Recording(error=RuntimeError("it waits")), "it waits"),
+        (Recording(spoil=(slice(None), 0, 5)), "logits differ by"),
+    ],
+)
+def test_what_cannot_be_recorded_rightly_is_called(runners, caplog, recording, reason):
+    pair = runners(recording)
+    for _ in range(8):
+        assert turn(pair) < EXACT
+    said = [r.getMessage() for r in caplog.records if r.name == LOGGER]
+    assert len(said) == 1
+    assert said[0].startswith(f"steps are not recorded as CUDA graphs: {reason}")
+    assert recording.replays <= 1
+
+
+def test_it_can_be_switched_off(runners):
+    recording = Recording()
+    pair = runners(recording, cuda_graphs=False)
+    for _ in range(4):
+        assert turn(pair) < EXACT
+    assert recording.made == 0
+
+
+def test_autocast_is_not_recorded(monkeypatch):
+    asked = []
+    monkeypatch.setattr(probe, "recorder", asked.append)
+    choose_runner(tiny_model("llama"), 1, torch.bfloat16)
+    assert asked == []
+
+
+def test_nothing_is_recorded_on_a_cpu():
+    assert recorder(tiny_model("llama")) is None
