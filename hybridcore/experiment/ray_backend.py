@@ -15,7 +15,7 @@ from typing import Any
 
 import torch
 
-from ..errors import ArgumentError
+from ..errors import ArgumentError, HybridLMError
 from .cell import Cell
 from .choice import Choice
 from .environment import asked_once
@@ -23,6 +23,7 @@ from .evaluation import Evaluator, write_cell
 from .experiment import Experiment
 from .progress import ExperimentProgress
 from .quiet import without_bars
+from .ray_crew import Crew, Done, Job
 from .run_directory import RunDirectory
 
 Files = dict[str, bytes]
@@ -70,46 +71,49 @@ class RayBackend:
     ) -> None:
         self._ray = imported()
         self._directory = directory
-        if not self._ray.is_initialized():
+        self._ours = not self._ray.is_initialized()
+        if self._ours:
             self._ray.init(address=address, log_to_driver=False, logging_level="error")
         self._refuse_too_many(workers, gpus)
-        actor = self._ray.remote(num_cpus=1, num_gpus=gpus, max_restarts=-1)(Worker)
+        actor = self._ray.remote(num_cpus=1, num_gpus=gpus)(Worker)
         threads = max(1, torch.get_num_threads() // workers)
-        self._workers = [actor.remote(experiment, threads) for _ in range(workers)]
+        self._crew = Crew(self._ray, lambda: actor.remote(experiment, threads), workers)
 
     def run(self, cells: Sequence[Cell]) -> Iterator[tuple[Cell, str | None]]:
         """Run cells on whatever worker is free."""
-        queue, free = list(cells), list(self._workers)
-        running: dict[Any, tuple[Cell, Any]] = {}
-        while queue or running:
-            while queue and free:
-                worker, cell = free.pop(0), queue.pop(0)
-                running[worker.run.remote(cell)] = cell, worker
-            (ready,), _ = self._ray.wait(list(running), num_returns=1)
-            cell, worker = running.pop(ready)
-            free.append(worker)
-            yield cell, self._place(cell, ready)
+        by_name = {cell.id: cell for cell in cells}
+        jobs = [Job(name, "run", (cell,)) for name, cell in by_name.items()]
+        for job, done in self._crew.run(jobs):
+            cell = by_name[job.name]
+            yield cell, self._place(cell, done)
 
     def thresholds(self, choice: Choice, llm_only: Path) -> list[float]:
         """Choose thresholds on one of the workers."""
-        call = self._workers[0].thresholds.remote(choice, packed(llm_only))
-        try:
-            found: list[float] = self._ray.get(call)
-        except self._ray.exceptions.RayTaskError as error:
-            raise error.as_instanceof_cause() from None
+        job = Job("thresholds", "thresholds", (choice, packed(llm_only)))
+        ((_, done),) = self._crew.run([job])
+        if isinstance(done.error, HybridLMError):
+            raise done.error from None
+        if done.error is not None:
+            raise ArgumentError(f"thresholds: {_lost(done.error)}") from None
+        found: list[float] = done.value
         return found
 
-    def _place(self, cell: Cell, result: Any) -> str | None:
+    def close(self) -> None:
+        """End the workers, and Ray where it was started for them."""
+        self._crew.dismiss()
+        if self._ours:
+            self._ray.shutdown()
+
+    def _place(self, cell: Cell, done: Done) -> str | None:
         folder = self._directory.begin(cell)
-        try:
-            error, files = self._ray.get(result)
-            unpack(files, folder)
-        except self._ray.exceptions.RayError as failure:
-            # the worker is gone, or never came up; Ray starts another one
-            error = f"worker lost: {str(failure).strip().splitlines()[0]}"
+        if done.error is not None:
+            error: str | None = _lost(done.error)
             write_cell(cell, folder, error)
+        else:
+            error, files = done.value
+            unpack(files, folder)
         self._directory.finish(cell, folder)
-        return None if error is None else str(error)
+        return error
 
     def _refuse_too_many(self, workers: int, gpus: float) -> None:
         has = self._ray.cluster_resources()
@@ -120,6 +124,13 @@ class RayBackend:
                     f"1 and what the cluster has, {has.get(name, 0):g} {name}\n"
                     "lower --workers, or --gpus-per-worker"
                 )
+
+
+def _lost(error: Exception) -> str:
+    """Return why a worker is gone; of a traceback what it ends in."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    ends = f": {lines[-1]}" if len(lines) > 1 else ""
+    return f"worker lost: {lines[0] if lines else type(error).__name__}{ends}"
 
 
 def imported() -> Any:

@@ -8,9 +8,10 @@ import logging
 import shlex
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager, redirect_stdout
+from contextlib import ExitStack, closing, contextmanager, redirect_stdout
 from datetime import datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
 
@@ -25,6 +26,9 @@ from .run import Outcome, Run
 from .run_directory import RunDirectory
 from .table import print_tables
 
+if TYPE_CHECKING:
+    from .ray_backend import RayBackend
+
 # from a run directory to its page, if there is one, and a line on it
 PageOf = Callable[[Path], "tuple[str | None, str]"]
 
@@ -35,13 +39,13 @@ def run_experiment(
     """Run, print and return the exit code: 1 where a cell failed."""
     path = arguments.output or new_path(experiment.kind)
     page, line = None, ""
-    with session() as progress:
+    with session() as progress, ExitStack() as stack:
         evaluator = Evaluator(experiment)
         command = shlex.join(["hybridlm", *arguments.argv])
         directory = RunDirectory(path, experiment, command)
         backend: Backend = Local(evaluator, directory, progress)
         if arguments.backend == "ray":
-            backend = _ray(experiment, directory, arguments)
+            backend = stack.enter_context(_ray(experiment, directory, arguments))
         outcome = Run(experiment, directory, evaluator.tasks, backend, progress)()
         if arguments.report:
             page, line = page_of(path)
@@ -75,14 +79,14 @@ def new_path(kind: str) -> Path:
 
 def _ray(
     experiment: Experiment, directory: RunDirectory, arguments: argparse.Namespace
-) -> Backend:
+) -> closing[RayBackend]:
     from .ray_backend import RayBackend
 
     gpus = arguments.gpus_per_worker
     if gpus is None:
         gpus = float(torch.cuda.is_available())
     address = arguments.ray_address
-    return RayBackend(experiment, directory, arguments.workers, gpus, address)
+    return closing(RayBackend(experiment, directory, arguments.workers, gpus, address))
 
 
 def _print(outcome: Outcome, experiment: Experiment) -> None:

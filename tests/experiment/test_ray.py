@@ -11,7 +11,7 @@ from types import SimpleNamespace
 import pytest
 
 from hybridcore.errors import ArgumentError
-from hybridcore.experiment import ray_backend
+from hybridcore.experiment import ray_backend, ray_crew
 from hybridcore.experiment.choice import Choice
 from hybridcore.experiment.experiment import Experiment
 from hybridcore.experiment.run_directory import RunDirectory
@@ -43,18 +43,27 @@ def test_workers_find_what_one_process_finds(hybridlm, pair, tmp_path: Path) -> 
 
 
 @pytest.fixture
-def backend(tmp_path: Path, monkeypatch):
-    """A worker that loads nothing, and fails where its cell says so."""
+def started(tmp_path: Path, monkeypatch):
+    """``started(workers)``: workers that load nothing, and die where cells say so."""
+    marks = tmp_path / "marks"
+    marks.mkdir()
+    backends = []
 
     class Light:
         def __init__(self, experiment, threads):
-            self.pid = os.getpid()
+            if experiment == "broken":
+                raise ArgumentError("planted at the start")
 
         def run(self, cell):
-            if cell.label == "dies":
+            mark = marks / cell.label
+            again = mark.exists()
+            if cell.label == "dies" or (cell.label == "dies once" and not again):
+                mark.touch()
                 os._exit(1)
+            if cell.label == "raises":
+                raise ZeroDivisionError("planted in a worker")
             error = "planted" if cell.label == "fails" else None
-            return error, {"cell.json": json.dumps({"pid": self.pid}).encode()}
+            return error, {"cell.json": json.dumps({"pid": os.getpid()}).encode()}
 
         def thresholds(self, choice, llm_only):
             raise ArgumentError(f"planted for {choice} beside {sorted(llm_only)}")
@@ -62,7 +71,14 @@ def backend(tmp_path: Path, monkeypatch):
     monkeypatch.setattr(ray_backend, "Worker", Light)
     experiment = Experiment("compare", {}, (Choice("entropy"),))
     directory = RunDirectory(tmp_path / "run", experiment, "hybridlm")
-    return ray_backend.RayBackend(None, directory, workers=1), directory
+
+    def start(workers=1, experiment=None):
+        backends.append(ray_backend.RayBackend(experiment, directory, workers))
+        return backends[-1], directory
+
+    yield start
+    for backend in backends:
+        backend.close()
 
 
 def light(label: str) -> SimpleNamespace:
@@ -70,26 +86,70 @@ def light(label: str) -> SimpleNamespace:
     return SimpleNamespace(id=label, label=label, as_dict=dict)
 
 
-def test_a_lost_worker_costs_one_cell(backend) -> None:
-    runs, directory = backend
-    asked = [light(label) for label in ("a", "dies", "b", "fails", "c")]
-    found = {cell.label: error for cell, error in runs.run(asked)}
-    assert found.pop("dies").startswith("worker lost: ")
-    assert found == {"a": None, "b": None, "c": None, "fails": "planted"}
-    lost = json.loads((directory.folder("dies") / "cell.json").read_text())
-    assert lost["status"] == "failed"
-    first, second, third = (
-        json.loads((directory.folder(name) / "cell.json").read_text())["pid"]
-        for name in "abc"
-    )
-    # another process took the place of the one that was lost
-    assert first != second == third
-    assert os.getpid() not in (first, second)
+def ran(backend, *labels: str) -> dict[str, str | None]:
+    cells = backend.run([light(label) for label in labels])
+    return {cell.label: error for cell, error in cells}
 
 
-def test_errors_of_workers_are_ours(backend, tmp_path: Path) -> None:
+def said(directory, name: str):
+    return json.loads((directory.folder(name) / "cell.json").read_text())
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_lost_worker_costs_its_cell_at_most(started, workers) -> None:
+    backend, directory = started(workers)
+    found = ran(backend, "a", "dies", "b", "fails", "dies once", "raises", "c")
+    assert found.pop("dies").startswith("worker lost: The actor died unexpectedly")
+    assert "planted in a worker" in found.pop("raises")
+    assert found.pop("fails") == "planted"
+    # it was given to another worker, as all the rest
+    assert found == {"a": None, "b": None, "c": None, "dies once": None}
+    assert said(directory, "dies")["status"] == "failed"
+    pids = {said(directory, name)["pid"] for name in ("a", "b", "c", "dies once")}
+    assert os.getpid() not in pids
+
+
+def test_workers_that_cannot_start_say_why(started) -> None:
+    backend, _ = started(2, "broken")
+    found = ran(backend, "a", "b", "c")
+    assert set(found) == {"a", "b", "c"}
+    for error in found.values():
+        assert error.startswith("worker lost: ")
+        assert "planted at the start" in error
+
+
+def test_a_cluster_without_room_is_not_waited_for_for_ever(
+    started, monkeypatch
+) -> None:
+    monkeypatch.setattr(ray_crew, "PATIENCE", 0.5)
+
+    @ray.remote(num_cpus=2)
+    class Other:
+        pass
+
+    other = Other.remote()
+    ray.get(other.__ray_ready__.remote())
+    try:
+        backend, directory = started()
+        found = ran(backend, "a", "b")
+    finally:
+        ray.kill(other)
+    assert set(found) == {"a", "b"}
+    assert found["a"].startswith("worker lost: no worker came up within 0.5 s")
+    assert said(directory, "a")["status"] == "failed"
+
+
+def test_workers_end_with_their_backend(started) -> None:
+    for _ in range(2):  # no room for two of these at once
+        backend, _ = started(2)
+        assert ran(backend, "a") == {"a": None}
+        backend.close()
+
+
+def test_errors_of_workers_are_ours(started, tmp_path: Path) -> None:
+    backend, _ = started()
     with pytest.raises(ArgumentError, match="planted for x beside"):
-        backend[0].thresholds("x", tmp_path / "run" / "cells")
+        backend.thresholds("x", tmp_path / "run" / "cells")
 
 
 def test_more_workers_than_the_cluster_has(hybridlm, tmp_path: Path) -> None:
