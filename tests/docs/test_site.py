@@ -94,7 +94,8 @@ def test_checks_that_are_named_are_there(page):
 def model_args(text):
     """Model arguments as they are shown, but for what stands in for other values."""
     joined = text.replace("\\\n", " ")
-    for found in re.findall(r"--model_args[= ]+(\S+)", joined):
+    ours = (line for line in joined.splitlines() if "--model hf" not in line)
+    for found in re.findall(r"--model_args[= ]+(\S+)", "\n".join(ours)):
         given = simple_parse_args_string(found.strip("`").removesuffix("..."))
         yield {k: v for k, v in given.items() if v != "..."}
 
