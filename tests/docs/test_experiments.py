@@ -40,7 +40,8 @@ def test_every_command_of_an_experimenter_is_there(page):
     named = {name for name in named if name in COMMANDS}
     shown = {words[1] for words in lines(page("experiments")) if words[0] == "hybridlm"}
     assert named - shown == {"report"}
-    assert named == set(COMMANDS) - {"bench", "demo", "eval", "new", "strategies"}
+    others = {"bench", "demo", "doctor", "eval", "new", "strategies"}
+    assert named == set(COMMANDS) - others
 
 
 def test_the_experiment_file_is_read(page, tmp_path):
