@@ -21,8 +21,9 @@ PIP := $(RUN) -m pip install --quiet --disable-pip-version-check \
 demo: $(READY)
 	$(VENV)/bin/hybridlm demo
 
+# files in parallel: every test has one thread
 test: lint docs browser
-	$(RUN) -m pytest
+	$(RUN) -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile
 
 lint: $(READY)
 	$(RUN) -m ruff check .
