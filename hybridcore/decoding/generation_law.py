@@ -15,7 +15,6 @@ from torch import Tensor
 from transformers import GenerationConfig, LogitsProcessorList, PreTrainedModel
 from transformers.generation import logits_process
 
-from .. import laws
 from ..errors import RequestError
 from ..models.placement import execution_device
 from .request import Prefix, StepLaw
@@ -33,22 +32,15 @@ _PREFIX_FREE = (
     logits_process.LogitNormalization,
     logits_process.InfNanRemoveLogitsProcessor,
 )
-# arguments of generate that say nothing about the law
-_NEUTRAL = frozenset({"use_cache", "pad_token_id", "attention_mask"})
 
 
 class ProcessedLaw:
-    """Processors, then softmax where the mode samples, else the argmax."""
+    """A model's processors, and whether its mode is greedy."""
 
     def __init__(self, processors: LogitsProcessorList, do_sample: bool) -> None:
         self._processors = processors
         self.greedy = not do_sample
         self.prefix_free = all(isinstance(p, _PREFIX_FREE) for p in processors)
-
-    def __call__(self, prefix: Prefix, logits: Tensor) -> Tensor:
-        """Return the laws ``[N, V]`` of N positions."""
-        scores = self.scores(prefix, logits)
-        return laws.greedy(scores) if self.greedy else scores.softmax(-1)
 
     def scores(self, prefix: Prefix, logits: Tensor) -> Tensor:
         """Return the processed logits ``[N, V]``; see :class:`StepLaw`."""
@@ -116,7 +108,6 @@ class GenerationLaws:
             )
         except (TypeError, ValueError) as error:
             raise _refusal(arguments, error) from None
-        unknown = {name for name in unknown if name not in _NEUTRAL}
         if unknown:
             raise RequestError(
                 f"unknown generation arguments {sorted(unknown)!r}\n"

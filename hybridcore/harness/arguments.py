@@ -113,9 +113,22 @@ def parse(given: Mapping[str, Any]) -> Arguments:
         adaptive=switch("adaptive", ours.get("adaptive", False)),
         pack=None if ours.get("pack") is None else switch("pack", ours["pack"]),
         cuda_graphs=switch("cuda_graphs", ours.get("cuda_graphs", True)),
-        slm_loading=placed(loading["slm"]),
-        llm_loading=placed(loading["llm"]),
+        slm_loading=_placed("slm", loading["slm"], named),
+        llm_loading=_placed("llm", loading["llm"], named),
     )
+
+
+def _placed(
+    role: str, loading: Mapping[str, Any], named: Mapping[str, Any]
+) -> dict[str, Any]:
+    try:
+        return placed(loading)
+    except ArgumentError as error:
+        own = f"{role}_{error}"
+        # it was said of this model alone
+        if own.partition("=")[0] in named:
+            raise ArgumentError(own) from None
+        raise
 
 
 def _split_options(

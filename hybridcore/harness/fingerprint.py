@@ -6,6 +6,8 @@ import hashlib
 import json
 from typing import TYPE_CHECKING, Any
 
+from .generation_names import ORIGIN
+
 if TYPE_CHECKING:
     from .hybrid_lm import HybridLM
     from .loading import CausalHFLM
@@ -21,8 +23,6 @@ _SETTINGS = (
     "softmax_dtype",
     "mixed_precision_dtype",
 )
-# of a generation_config, what says nothing about the tokens
-_SILENT = ("transformers_version", "_from_model_config")
 
 
 def fingerprint(lm: HybridLM) -> dict[str, str]:
@@ -62,7 +62,7 @@ def _generation_defaults(model: Any) -> str:
     if config is None:
         return "none"
     said = config.to_diff_dict()
-    kept = {name: value for name, value in said.items() if name not in _SILENT}
+    kept = {name: value for name, value in said.items() if name not in ORIGIN}
     return json.dumps(kept, sort_keys=True, default=str)
 
 

@@ -43,11 +43,9 @@ _REFUSED = {
     "negative_prompt_ids": _ONE_LOOP,
     "custom_generate": _ONE_LOOP,
 }
-_FIELDS = tuple(
-    name
-    for name in GenerationConfig().to_dict()
-    if name not in ("transformers_version", "_from_model_config")
-)
+# of a generation_config, what says where it comes from
+ORIGIN = ("transformers_version", "_from_model_config")
+_FIELDS = tuple(name for name in GenerationConfig().to_dict() if name not in ORIGIN)
 KNOWN = (*OF_LM_EVAL, *_FIELDS)
 
 

@@ -18,10 +18,12 @@ from ..errors import ModelError, RequestError
 from ..models.calling import vocab_width
 from ..models.packing import pack
 from ..models.placement import execution_device
-from .model_names import described, first_line, one_line, resolved
+from .model_names import EXPECTED, described, first_line, one_line, resolved
 from .preflight import refuse_others
 from .weights_digest import weights_digest
 
+_ARGUMENTS = "expected model arguments that go together, as --model hf takes them"
+_TOKENIZER = "expected the hub id of a tokenizer, or a folder with one"
 # quantisation switches that transformers 5 reads from a config object only
 _BITSANDBYTES = ("load_in_4bit", "load_in_8bit", "bnb_4bit_", "llm_int8_")
 
@@ -49,7 +51,7 @@ class CausalHFLM(HFLM):
         arguments, self._quantization = _quantization(dict(loading))
         if isinstance(pretrained, str):
             pretrained = resolved(role, pretrained)
-        with one_line(role, self.named, "it cannot be loaded"):
+        with one_line(role, self.named, "it cannot be loaded", _ARGUMENTS):
             super().__init__(pretrained=pretrained, **arguments)
         if not isinstance(pretrained, str):
             # the weights of an offloaded model lie nowhere
@@ -145,13 +147,15 @@ class CausalHFLM(HFLM):
     ) -> None:
         named = isinstance(tokenizer, str)
         role, name = ("tokenizer", tokenizer) if named else (self.role, self.named)
-        with one_line(role, name, "no tokenizer there"):
+        expected = _TOKENIZER if named else EXPECTED
+        with one_line(role, name, "no tokenizer there", expected):
             super()._create_tokenizer(pretrained, tokenizer, *args, **kwargs)
 
     def _create_model(self, *args: Any, **kwargs: Any) -> None:
         if self._quantization is not None:
             kwargs["quantization_config"] = self._quantization
-        with one_line(self.role, self.named, "its weights cannot be loaded"):
+        expected = f"{EXPECTED}; and loading arguments that it takes"
+        with one_line(self.role, self.named, "its weights cannot be loaded", expected):
             super()._create_model(*args, **kwargs)
 
 

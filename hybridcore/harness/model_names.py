@@ -10,7 +10,7 @@ from transformers import PreTrainedModel
 
 from ..errors import HybridLMError, ModelError
 
-_EXPECTED = (
+EXPECTED = (
     "expected a Hugging Face model id, or a folder with config.json, weights and "
     "tokenizer"
 )
@@ -18,22 +18,37 @@ DEMO = ("demo-slm", "demo-llm")
 
 
 @contextmanager
-def one_line(role: str, name: str, what: str) -> Iterator[None]:
-    """Turn whatever loading raises into one line that names the model."""
+def one_line(
+    role: str, name: str, what: str, expected: str = EXPECTED
+) -> Iterator[None]:
+    """Turn whatever loading raises into one line that names the model.
+
+    :param expected: the second line, unless a package is missing.
+    """
     try:
         yield
     except HybridLMError:
         raise
+    except ImportError as error:
+        raise ModelError(
+            f"{role}={name!r}: {what}: {first_line(error)}\n"
+            "install that package, or leave out the argument that needs it"
+        ) from error
     except Exception as error:
         raise ModelError(
-            f"{role}={name!r}: {what}: {first_line(error)}\n{_EXPECTED}"
+            f"{role}={name!r}: {what}: {first_line(error)}\n{expected}"
         ) from error
 
 
 def first_line(error: Exception) -> str:
-    """Return the first line of what an error says, its type where it says nothing."""
-    lines = str(error).strip().splitlines()
-    return lines[0] if lines else type(error).__name__
+    """Return the first line of what an error says, its type where it says nothing.
+
+    A line that announces others, by a colon, is followed by the first of them.
+    """
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    if not lines:
+        return type(error).__name__
+    return " ".join(lines[:2]) if lines[0].endswith(":") else lines[0]
 
 
 def described(model: str | PreTrainedModel) -> str:
@@ -56,5 +71,5 @@ def resolved(role: str, name: str) -> str:
     if folder.is_dir():
         return str(folder)
     if name.startswith(("/", ".", "~")) or name.count("/") > 1 or folder.exists():
-        raise ModelError(f"{role}={name!r}: no such folder\n{_EXPECTED}")
+        raise ModelError(f"{role}={name!r}: no such folder\n{EXPECTED}")
     return name

@@ -103,7 +103,8 @@ def check_requests(
         if size > max_length:
             raise RequestError(
                 f"request {index} has a continuation of {size!r} tokens: expected at "
-                f"most {max_length} (max_length)\nsplit it into rolling windows"
+                f"most {max_length} (max_length)\n"
+                "raise max_length where the models allow it, or score shorter texts"
             )
         if vocab_size is None:
             continue

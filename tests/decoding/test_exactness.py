@@ -165,7 +165,9 @@ def plain_loop(pair, prompt, signal, threshold, kwargs):
             logits.append(runner.forward([Feed(slot, ids)]))
             runner.release(slot)
         chosen = int(signal(logits[0]).item() > threshold)
-        law = makers[chosen](lambda i: ids, logits[chosen])
+        scores = makers[chosen].scores(lambda i: ids, logits[chosen])
+        greedy = makers[chosen].greedy
+        law = laws.greedy(scores) if greedy else scores.softmax(-1)
         uniform = torch.tensor([numbers.random()], dtype=torch.float64)
         ids.append(laws.sample(law, uniform).item())
         origin.append(bool(chosen))

@@ -7,6 +7,7 @@ from transformers import GenerationConfig, LlamaConfig, LlamaForCausalLM
 
 from hybridcore.conformance.tiny import tiny_model
 from hybridcore.decoding.generation_law import GenerationLaws
+from hybridcore.decoding.step_law import PositionLaws
 from hybridcore.errors import RequestError
 
 SIZE = 40
@@ -50,6 +51,11 @@ def generated(model, tokens=8, **kwargs):
     return out.sequences[0].tolist(), torch.cat(out.logits), torch.cat(out.scores)
 
 
+def made(law, prefix, logits):
+    """The laws of all positions, as the engine makes them."""
+    return PositionLaws([law] * len(logits), prefix, logits).law
+
+
 CASES = {
     "greedy": {},
     "greedy-penalty": {"repetition_penalty": 1.8},
@@ -77,7 +83,7 @@ def test_law_at_every_position(model, kwargs):
         **({"do_sample": False} | kwargs if "do_sample" not in kwargs else kwargs),
     )
     law = GenerationLaws(model).law(kwargs, len(PROMPT), 8)
-    got = law(lambda i: sequence[: len(PROMPT) + i], logits.float())
+    got = made(law, lambda i: sequence[: len(PROMPT) + i], logits.float())
     if kwargs.get("do_sample"):
         torch.testing.assert_close(got, scores.softmax(-1))
     else:
@@ -97,13 +103,13 @@ def test_the_models_own_generation_config_counts(model, own):
     # HFLM turns sampling off where the task gives no temperature
     sequence, logits, scores = generated(model, do_sample=False)
     law = GenerationLaws(model).law({}, len(PROMPT), 8)
-    got = law(lambda i: sequence[: len(PROMPT) + i], logits.float())
+    got = made(law, lambda i: sequence[: len(PROMPT) + i], logits.float())
     assert got.argmax(-1).tolist() == scores.argmax(-1).tolist()
     # a temperature alone leaves do_sample to the model
     kwargs = {"temperature": 0.5}
     sequence, logits, scores = generated(model, **kwargs)
     law = GenerationLaws(model).law(kwargs, len(PROMPT), 8)
-    got = law(lambda i: sequence[: len(PROMPT) + i], logits.float())
+    got = made(law, lambda i: sequence[: len(PROMPT) + i], logits.float())
     if own.get("do_sample"):
         torch.testing.assert_close(got, scores.softmax(-1))
     else:
@@ -121,7 +127,7 @@ def test_laws_of_a_model_whose_weights_lie_elsewhere(kwargs):
         GenerationLaws(model).law({**kwargs, "min_new_tokens": 4}, 3, 8)
         for model in (offloaded, tiny_model("llama"))
     )
-    laws = [law(lambda i: [1, 2, 3], logits) for law in (found, expected)]
+    laws = [made(law, lambda i: [1, 2, 3], logits) for law in (found, expected)]
     torch.testing.assert_close(*laws)
 
 

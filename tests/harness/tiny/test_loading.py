@@ -346,8 +346,30 @@ def test_a_loaded_encoder_is_refused(pair: dict[str, str]) -> None:
 
 
 def test_a_tokenizer_that_is_not_there_is_named(make: Callable[..., HybridLM]) -> None:
-    with pytest.raises(ModelError, match="tokenizer='/no/such': no tokenizer there"):
+    with pytest.raises(ModelError) as error:
         make(tokenizer="/no/such")
+    line, advice = str(error.value).split("\n")
+    assert line.startswith("tokenizer='/no/such': no tokenizer there: ")
+    assert not line.endswith(":")
+    assert advice == "expected the hub id of a tokenizer, or a folder with one"
+
+
+def test_the_advice_is_about_what_is_wrong(
+    make: Callable[..., HybridLM], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(ModelError, match="think_end_token") as error:
+        make(enable_thinking=True)
+    assert str(error.value).split("\n")[1].startswith("expected model arguments that")
+    with pytest.raises(ModelError, match="attn_implementation") as error:
+        make(attn_implementation="nope")
+    assert str(error.value).endswith("; and loading arguments that it takes")
+
+    def lacks(*args: Any, **kwargs: Any) -> None:
+        raise ModuleNotFoundError("No module named 'peft'")
+
+    monkeypatch.setattr(HFLM, "_create_model", lacks)
+    with pytest.raises(ModelError, match="No module named 'peft'\ninstall that pack"):
+        make(peft="x")
 
 
 def test_a_prefix_outside_of_the_vocabulary(make: Callable[..., HybridLM]) -> None:
