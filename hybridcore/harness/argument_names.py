@@ -29,6 +29,7 @@ OURS = (
     "calibration",
     "adaptive",
     "pack",
+    "compile",
 )
 LOADING = (
     "attn_implementation",

@@ -14,6 +14,8 @@
                        lossless strategies that hold their drafts [false]
 ``pack``               whether linear layers are packed for the CPU, where that is
                        faster [true for models loaded here, false for loaded ones]
+``compile``            whether decoder layers are compiled for generation; they are not
+                       packed then [false]
 ``config``             a TOML file with more of these: see :mod:`.config_file`
 ``calibration``        a file of ``hybridlm calibrate``: strategy and threshold
 ``dtype``              [float16, on a CPU float32]
@@ -81,6 +83,7 @@ class Arguments:
     seed: int | None = None
     adaptive: bool = False
     pack: bool | None = None
+    compiles: bool = False
     slm_loading: Mapping[str, Any] = field(default_factory=dict)
     llm_loading: Mapping[str, Any] = field(default_factory=dict)
 
@@ -108,7 +111,8 @@ def parse(given: Mapping[str, Any]) -> Arguments:
         trace=None if ours.get("trace") is None else str(ours["trace"]),
         seed=_seed(ours.get("seed")),
         adaptive=switch("adaptive", ours.get("adaptive", False)),
-        pack=None if ours.get("pack") is None else switch("pack", ours["pack"]),
+        pack=_pack(ours),
+        compiles=switch("compile", ours.get("compile", False)),
         slm_loading=placed(loading["slm"]),
         llm_loading=placed(loading["llm"]),
     )
@@ -203,6 +207,18 @@ def scoring_of(value: Any) -> Scoring:
     if value == "strategy":
         return "strategy"
     raise ArgumentError(f"scoring={value!r}: expected 'llm' or 'strategy'")
+
+
+def _pack(ours: Mapping[str, Any]) -> bool | None:
+    pack = None if ours.get("pack") is None else switch("pack", ours["pack"])
+    if not switch("compile", ours.get("compile", False)):
+        return pack
+    if pack:
+        raise ArgumentError(
+            "pack=true and compile=true: expected one of the two\n"
+            "the compiler cannot read packed layers"
+        )
+    return False
 
 
 def _seed(value: Any) -> int | None:

@@ -99,7 +99,7 @@ class HybridLM(CausalHFLM):
         if shares_out:
             join(self)
         self.given = given
-        self.pair = Pair(self, slm_loader(self, given))
+        self.pair = Pair(self, slm_loader(self, given), given.compiles)
         self.scoring: Scoring = given.scoring
         self.adaptive = given.adaptive
         self._asked: Sequence[Any] = ()

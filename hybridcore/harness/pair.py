@@ -9,6 +9,7 @@ from ..decoding.generation_law import GenerationLaws
 from ..decoding.reading import SharedVocabulary
 from ..errors import ModelError
 from ..models.calling import vocab_width
+from ..models.compiling import compile_runner
 from ..models.probe import choose_runner
 from ..models.runner import CausalRunner
 from ..models.tree_probe import choose_tree_reader
@@ -27,13 +28,18 @@ class Pair:
 
     :param llm: the large model.
     :param load_slm: loads the small one; None where none was named.
+    :param compiles: whether runners run compiled layers.
     """
 
     def __init__(
-        self, llm: CausalHFLM, load_slm: Callable[[], CausalHFLM] | None
+        self,
+        llm: CausalHFLM,
+        load_slm: Callable[[], CausalHFLM] | None,
+        compiles: bool = False,
     ) -> None:
         self.llm = llm
         self._load_slm = load_slm
+        self._compiles = compiles
         self._slm: CausalHFLM | None = None
         self._runners: dict[Role, tuple[int, CausalRunner]] = {}
         self._trees: dict[Role, TreeReader | None] = {}
@@ -76,6 +82,8 @@ class Pair:
             lm = self._member(role)
             lm.prepare()
             runner = choose_runner(lm.model, slots, lm.mixed_precision_dtype)
+            if self._compiles:
+                compile_runner(runner, lm.model)
             self._runners[role] = slots, runner
         return runner
 

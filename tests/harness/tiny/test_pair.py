@@ -12,6 +12,7 @@ from transformers import AutoTokenizer, LlamaForCausalLM
 
 from hybridcore import HybridLM, Positions, Strategy, hookimpl
 from hybridcore.harness import loading
+from hybridcore.harness import pair as pair_module
 from hybridcore.harness.processes import prepare
 
 from .conftest import byte_model, byte_tokenizer, generation, likelihood, save
@@ -89,6 +90,25 @@ def test_loaded_models_are_left_as_they_are(
     lm = HybridLM(pair["slm"], pair["llm"], "llm-only", device="cpu", pack="false")
     lm.generate_until(REQUESTS[:1])
     assert len(packed) == 2
+
+
+def test_what_is_compiled_is_not_packed(
+    make: Callable[..., HybridLM], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    packed: list[Any] = []
+    compiled: list[Any] = []
+    monkeypatch.setattr(loading, "pack", lambda model: packed.append(model) or 3)
+    monkeypatch.setattr(
+        pair_module, "compile_runner", lambda runner, model: compiled.append(model)
+    )
+    lm = make(strategy="speculative", compile="true")
+    lm.loglikelihood([likelihood("a", "b")])
+    assert not compiled, "scoring is not decoding"
+    lm.generate_until(REQUESTS[:1])
+    assert packed == []
+    assert compiled == [lm.pair.slm.model, lm.model]
+    make(strategy="llm-only").generate_until(REQUESTS[:1])
+    assert len(compiled) == 2
 
 
 class Mean(Strategy):
