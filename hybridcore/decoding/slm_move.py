@@ -3,36 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
 import torch
-from torch import Tensor
 
 from ..dispatch import Dispatcher
 from ..exchange import Draft, Route, Step
 from ..hook_checks import law_facts
 from ..transfer import fetch, send
 from .deferred import DeferredStep
-from .drafted import DraftedToken, GivenLaws
+from .drafted import DraftedToken
 from .observing import tell_committed
 from .reading import Reader, SharedVocabulary
 from .request import EmittedToken
 from .row import Row
 from .step_law import PositionLaws
-
-
-@dataclass(frozen=True, slots=True)
-class _Turn:
-    """The rows that move, what the hooks see of them, and their laws.
-
-    ``budget`` are the tokens that may join each row; ``laws`` is None where the
-    strategy does not require the SLM.
-    """
-
-    rows: Sequence[Row]
-    budget: Sequence[int]
-    step: Step
-    laws: PositionLaws | None
+from .turn import Turn, drawn_from, hooked, sampled
 
 
 class SlmMove:
@@ -72,7 +57,7 @@ class SlmMove:
 
     def _move(self, rows: Sequence[Row], budget: Sequence[int]) -> None:
         laws = self._read(rows)
-        turn = _Turn(rows, budget, self._step(rows, budget, laws), laws)
+        turn = Turn(rows, budget, self._step(rows, budget, laws), laws)
         verdicts, drawn = self._route(turn)
         drafting = [i for i, verdict in enumerate(verdicts) if verdict != Route.ASK]
         for i in (i for i, verdict in enumerate(verdicts) if verdict == Route.ASK):
@@ -112,7 +97,7 @@ class SlmMove:
             sequences=lambda i: rows[i].sequence(),
         )
 
-    def _route(self, turn: _Turn) -> tuple[list[int], list[int] | None]:
+    def _route(self, turn: Turn) -> tuple[list[int], list[int] | None]:
         """Return the verdicts and, where no hook drafts, a token for each row.
 
         The rows keep their signals.
@@ -124,7 +109,7 @@ class SlmMove:
             with self._reader.blamed(laws):
                 route = self._dispatcher.unread_route(turn.step)
             if not self._hook_drafts:
-                drawn = _draw(turn.rows, laws)
+                drawn = drawn_from(turn.rows, laws)
         best = None if laws is None else laws.best
         verdict, signal = (route.verdict, route.signal) if route else (None, None)
         best, verdicts, signals, tokens = fetch(best, verdict, signal, drawn)
@@ -138,7 +123,7 @@ class SlmMove:
         return verdicts, tokens
 
     def _drafts(
-        self, turn: _Turn, members: Sequence[int], drawn: Sequence[int] | None
+        self, turn: Turn, members: Sequence[int], drawn: Sequence[int] | None
     ) -> Iterator[tuple[int, list[DraftedToken]]]:
         """Give what joins each row of ``members``: tokens of a hook, or one of q."""
         if self._hook_drafts:
@@ -147,11 +132,11 @@ class SlmMove:
             if draft is not None:
                 return self._proposed(draft, members, turn)
             if turn.laws is not None:
-                (drawn,) = fetch(_draw(turn.rows, turn.laws))
-        return _sampled(drawn, members, turn)
+                (drawn,) = fetch(drawn_from(turn.rows, turn.laws))
+        return sampled(drawn, members, turn)
 
     def _proposed(
-        self, draft: Draft, members: Sequence[int], turn: _Turn
+        self, draft: Draft, members: Sequence[int], turn: Turn
     ) -> Iterator[tuple[int, list[DraftedToken]]]:
         facts = law_facts(draft.law)
         tokens, lengths, sums, lowest = fetch(draft.tokens, draft.length, *facts)
@@ -160,7 +145,7 @@ class SlmMove:
             tokens, lengths, budget, real, sums, lowest
         )
         proposed = [ids[:n] for ids, n in zip(tokens, lengths, strict=True)]
-        return _hooked(draft, proposed, members, turn)
+        return hooked(draft, proposed, members, turn)
 
     def _add(self, row: Row, draft: Sequence[DraftedToken]) -> None:
         for count, token in enumerate(draft, start=1):
@@ -181,44 +166,6 @@ class SlmMove:
         row.waiting = verdict == Route.CHECK or full or ended or not drafted
         if drafted:
             row.signal = None
-
-
-def _draw(rows: Sequence[Row], laws: PositionLaws) -> Tensor:
-    """Draw one token for each row, with numbers that are not used up yet."""
-    return laws.draw([row.numbers.peek() for row in rows])
-
-
-def _sampled(
-    drawn: Sequence[int] | None, members: Sequence[int], turn: _Turn
-) -> Iterator[tuple[int, list[DraftedToken]]]:
-    laws = turn.laws
-    for i in members:
-        if drawn is None or laws is None:
-            yield i, []
-            continue
-        row = turn.rows[i]
-        row.numbers.take()
-        law = None if laws.certain(i) else laws
-        yield i, [DraftedToken(drawn[i], law, i, laws, i, row.signal)]
-
-
-def _hooked(
-    draft: Draft, proposed: Sequence[list[int]], members: Sequence[int], turn: _Turn
-) -> Iterator[tuple[int, list[DraftedToken]]]:
-    width = draft.tokens.shape[1]
-    given = None if draft.law is None else GivenLaws(draft.law.flatten(0, 1))
-    for j, i in enumerate(members):
-        row = turn.rows[i]
-        yield (
-            i,
-            [
-                # logits and signal are those of the position that the step stood at
-                DraftedToken(token, given, j * width + k, turn.laws, i, row.signal)
-                if k == 0
-                else DraftedToken(token, given, j * width + k)
-                for k, token in enumerate(proposed[j])
-            ],
-        )
 
 
 def _select(step: Step, members: Sequence[int], rows: Sequence[Row]) -> Step:

@@ -30,6 +30,7 @@ OURS = (
     "adaptive",
     "pack",
     "cuda_graphs",
+    "compile",
 )
 LOADING = (
     "attn_implementation",

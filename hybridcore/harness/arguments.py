@@ -16,6 +16,8 @@
                        faster [true for models loaded here, false for loaded ones]
 ``cuda_graphs``        whether short reads are recorded as CUDA graphs, for models on
                        one GPU [true]
+``compile``            whether decoder layers are compiled for generation; they are not
+                       packed then [false]
 ``config``             a TOML file with more of these: see :mod:`.config_file`
 ``calibration``        a file of ``hybridlm calibrate``: strategy and threshold
 ``dtype``              [float16, on a CPU float32]
@@ -84,6 +86,7 @@ class Arguments:
     adaptive: bool = False
     pack: bool | None = None
     cuda_graphs: bool = True
+    compiles: bool = False
     slm_loading: Mapping[str, Any] = field(default_factory=dict)
     llm_loading: Mapping[str, Any] = field(default_factory=dict)
 
@@ -111,7 +114,8 @@ def parse(given: Mapping[str, Any]) -> Arguments:
         trace=None if ours.get("trace") is None else str(ours["trace"]),
         seed=_seed(ours.get("seed")),
         adaptive=switch("adaptive", ours.get("adaptive", False)),
-        pack=None if ours.get("pack") is None else switch("pack", ours["pack"]),
+        pack=_pack(ours),
+        compiles=switch("compile", ours.get("compile", False)),
         cuda_graphs=switch("cuda_graphs", ours.get("cuda_graphs", True)),
         slm_loading=_placed("slm", loading["slm"], named),
         llm_loading=_placed("llm", loading["llm"], named),
@@ -220,6 +224,18 @@ def scoring_of(value: Any) -> Scoring:
     if value == "strategy":
         return "strategy"
     raise ArgumentError(f"scoring={value!r}: expected 'llm' or 'strategy'")
+
+
+def _pack(ours: Mapping[str, Any]) -> bool | None:
+    pack = None if ours.get("pack") is None else switch("pack", ours["pack"])
+    if not switch("compile", ours.get("compile", False)):
+        return pack
+    if pack:
+        raise ArgumentError(
+            "pack=true and compile=true: expected one of the two\n"
+            "the compiler cannot read packed layers"
+        )
+    return False
 
 
 def _seed(value: Any) -> int | None:

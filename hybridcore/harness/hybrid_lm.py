@@ -94,7 +94,7 @@ class HybridLM(CausalHFLM):
         self._trace = None if given.trace is None else Trace(given.trace)
         self.given = given
         small = None if given.slm is None else SmallModel(self, given)
-        self.pair = Pair(self, small, given.cuda_graphs)
+        self.pair = Pair(self, small, given.cuda_graphs, given.compiles)
         self.scoring: Scoring = given.scoring
         self.adaptive = given.adaptive
         self._asked: Sequence[Any] = ()

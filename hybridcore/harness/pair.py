@@ -8,6 +8,7 @@ from ..decoding.generation_law import GenerationLaws
 from ..decoding.reading import SharedVocabulary
 from ..errors import ModelError
 from ..models.calling import vocab_width
+from ..models.compiling import compile_runner
 from ..models.probe import choose_runner
 from ..models.runner import CausalRunner
 from ..models.tree_probe import choose_tree_reader
@@ -27,14 +28,20 @@ class Pair:
     :param llm: the large model.
     :param small: loads the small one; None where none was named.
     :param cuda_graphs: record short reads of models on one GPU.
+    :param compiles: whether runners run compiled layers.
     """
 
     def __init__(
-        self, llm: CausalHFLM, small: SmallModel | None, cuda_graphs: bool = True
+        self,
+        llm: CausalHFLM,
+        small: SmallModel | None,
+        cuda_graphs: bool = True,
+        compiles: bool = False,
     ) -> None:
         self.llm = llm
         self.small = small
         self._cuda_graphs = cuda_graphs
+        self._compiles = compiles
         self._slm: CausalHFLM | None = None
         self._runners: dict[Role, tuple[int, CausalRunner]] = {}
         self._trees: dict[Role, TreeReader | None] = {}
@@ -76,6 +83,8 @@ class Pair:
             runner = choose_runner(
                 lm.model, slots, lm.mixed_precision_dtype, self._cuda_graphs
             )
+            if self._compiles:
+                compile_runner(runner, lm.model)
             self._runners[role] = slots, runner
         return runner
 

@@ -10,17 +10,24 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from .compiled_layers import CompiledLayers
+
 
 class ModelCall:
     """One model's forward: what it takes, under which autocast it runs.
 
     :param model: a transformers causal LM (or one that behaves like it).
     :param autocast: type of mixed precision, None for none.
+
+    Attributes:
+        want_hidden: return last hidden states as well.
+        compiled: layers to run compiled, None for none.
     """
 
     def __init__(self, model: Any, autocast: torch.dtype | None = None) -> None:
         self.model = model
         self.want_hidden = False
+        self.compiled: CompiledLayers | None = None
         self._autocast = autocast
         self._takes = accepted(model)
         self._takes_more = any(
@@ -45,12 +52,15 @@ class ModelCall:
             kwargs.pop("use_cache", None)
         if self.want_hidden:
             kwargs["output_hidden_states"] = True
-        with self._precision(ids.device):
+        with self._precision(ids.device), self._layers():
             output = self.model(input_ids=ids, **kwargs)
         # remote code may still answer with a tuple
         logits = output[0] if isinstance(output, tuple) else output.logits
         hidden = output.hidden_states[-1][:, -wanted:] if self.want_hidden else None
         return logits[:, -wanted:].float(), hidden
+
+    def _layers(self) -> Any:
+        return self.compiled.running() if self.compiled else contextlib.nullcontext()
 
     def _precision(self, device: torch.device) -> Any:
         if self._autocast is None:

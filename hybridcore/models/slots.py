@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from .calling import vocab_width
+from .compiled_layers import CompiledLayers
 from .cuda_recorder import Recorder
 from .grouping import chunks, grouped
 from .long_rope import split_at_switch, switch_length
@@ -40,6 +41,7 @@ class SlotRunner(CausalRunner):
 
     Attributes:
         in_pieces: whether attention is :mod:`.attention`'s.
+        slots: sequences held at once.
     """
 
     kind = "slots"
@@ -54,6 +56,7 @@ class SlotRunner(CausalRunner):
         record: Recorder | None = None,
     ) -> None:
         self.in_pieces = masking.in_pieces
+        self.slots = slots
         self._places = Places(slots)
         self._reader = SlotReader(model, self._places, masking, autocast, record)
         self._switch = switch_length(model.config.get_text_config())
@@ -69,6 +72,15 @@ class SlotRunner(CausalRunner):
     def bytes_per_token(self) -> int:
         """Bytes of cache that one token of one sequence takes."""
         return self._reader.cache.bytes_per_token() or self._bytes_per_token
+
+    @property
+    def compiled(self) -> CompiledLayers | None:
+        """The model's compiled layers, None where they run as they are."""
+        return self._reader.call.compiled
+
+    @compiled.setter
+    def compiled(self, layers: CompiledLayers | None) -> None:
+        self._reader.call.compiled = layers
 
     @torch.inference_mode()
     def acquire(self, tokens: Sequence[int]) -> tuple[int, int]:

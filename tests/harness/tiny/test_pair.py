@@ -12,6 +12,7 @@ from transformers import AutoTokenizer, LlamaForCausalLM
 
 from hybridcore import HybridLM, Positions, Strategy, hookimpl
 from hybridcore.harness import loading
+from hybridcore.harness import pair as pair_module
 from hybridcore.harness.processes import prepare
 from hybridcore.models import probe
 
@@ -104,6 +105,25 @@ def test_steps_are_recorded_unless_told_otherwise(
     lm = HybridLM(**pair, strategy="llm-only", device="cpu", **given)
     lm.generate_until(REQUESTS[:1])
     assert models == [lm.model] * asked
+
+
+def test_what_is_compiled_is_not_packed(
+    make: Callable[..., HybridLM], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    packed: list[Any] = []
+    compiled: list[Any] = []
+    monkeypatch.setattr(loading, "pack", lambda model: packed.append(model) or 3)
+    monkeypatch.setattr(
+        pair_module, "compile_runner", lambda runner, model: compiled.append(model)
+    )
+    lm = make(strategy="speculative", compile="true")
+    lm.loglikelihood([likelihood("a", "b")])
+    assert not compiled, "scoring is not decoding"
+    lm.generate_until(REQUESTS[:1])
+    assert packed == []
+    assert compiled == [lm.pair.slm.model, lm.model]
+    make(strategy="llm-only").generate_until(REQUESTS[:1])
+    assert len(compiled) == 2
 
 
 class Mean(Strategy):

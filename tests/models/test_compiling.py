@@ -1,0 +1,143 @@
+"""Compiled layers generate what the others do, and only while slots are read."""
+
+import functools
+import logging
+import shutil
+
+import pytest
+import torch
+
+from hybridcore.conformance.tiny import tiny_model
+from hybridcore.models import compiling
+from hybridcore.models.compiled_layers import CompiledLayers
+from hybridcore.models.compiling import compile_runner
+from hybridcore.models.probe import choose_runner
+from hybridcore.models.recompute import RecomputeRunner
+from hybridcore.models.runner import Feed
+from hybridcore.models.trial import short_trial
+
+PROMPT = [5, 9, 11, 3, 40, 8]
+
+
+@pytest.fixture
+def traced(monkeypatch):
+    """All of torch.compile but the code for the machine: quick, without a compiler."""
+    whole = functools.partial(torch.compile, backend="aot_eager")
+    monkeypatch.setattr(torch, "compile", whole)
+    yield
+    torch._dynamo.reset()
+
+
+def greedy(runner, tokens=12):
+    """The text that a runner's model continues the prompt with, a token a call."""
+    slot, _ = runner.acquire(PROMPT)
+    text, new = [], PROMPT
+    for _ in range(tokens):
+        new = [runner.forward([Feed(slot, new)])[0].argmax().item()]
+        text += new
+    return text
+
+
+def generated(model, tokens=12):
+    ids = torch.tensor([PROMPT])
+    with torch.inference_mode():
+        out = model.generate(
+            ids,
+            attention_mask=torch.ones_like(ids),
+            max_new_tokens=tokens,
+            do_sample=False,
+            eos_token_id=None,
+        )
+    return out[0, len(PROMPT) :].tolist()
+
+
+@pytest.mark.skipif(not shutil.which("g++"), reason="there is no C++ compiler: g++")
+def test_greedy_text_is_generates():
+    model = tiny_model("llama", num_hidden_layers=1)
+    runner = choose_runner(model, 1)
+    assert compile_runner(runner, model) == 1
+    assert greedy(runner) == generated(model)
+
+
+@pytest.mark.parametrize(("kind", "layers"), [("gemma3", 3)])
+def test_ragged_rows_are_those_of_recomputing(traced, kind, layers):
+    model = tiny_model(kind)
+    runner = choose_runner(model, 3)
+    assert compile_runner(runner, model) == layers
+    assert short_trial(runner, RecomputeRunner(model, 3)).max() < 1e-4
+
+
+def test_layers_run_compiled_in_the_slots_alone(monkeypatch):
+    model, ran = tiny_model("llama"), []
+
+    def noting(forward, dynamic):
+        assert dynamic
+        layer = forward.__self__
+
+        def compiled(*args, **kwargs):
+            ran.append(layer)
+            return forward(*args, **kwargs)
+
+        return compiled
+
+    monkeypatch.setattr(torch, "compile", noting)
+    runner = choose_runner(model, 2)
+    assert compile_runner(runner, model) == 3
+    ran.clear()
+    with torch.inference_mode():
+        model(torch.tensor([PROMPT]))
+    assert ran == []
+    runner.forward([Feed(runner.acquire(PROMPT)[0], PROMPT)])
+    assert ran == list(model.model.layers)
+
+
+def test_what_computes_something_else_is_not_used(monkeypatch, caplog):
+    model = tiny_model("llama")
+    expected = generated(model)
+
+    def wrong(forward, dynamic):
+        return lambda *args, **kwargs: forward(*args, **kwargs) * 1.1
+
+    monkeypatch.setattr(torch, "compile", wrong)
+    runner = choose_runner(model, 2)
+    assert compile_runner(runner, model) == 0
+    assert "compile=true ignored for model LlamaForCausalLM: its" in caplog.text
+    assert greedy(runner) == expected
+
+
+def test_where_nothing_can_compile_it_is_a_warning(monkeypatch, caplog):
+    def none(forward, dynamic):
+        def failing(*args, **kwargs):
+            raise RuntimeError("no compiler here\nand more")
+
+        return failing
+
+    monkeypatch.setattr(torch, "compile", none)
+    model = tiny_model("llama")
+    runner = choose_runner(model, 2)
+    assert compile_runner(runner, model) == 0
+    assert "RuntimeError: no compiler here\n" in caplog.text
+    assert greedy(runner) == generated(model)
+
+
+@pytest.mark.parametrize(
+    ("kind", "why"),
+    [("bloom", "runs without a cache"), ("llama", "no decoder layers that can be")],
+)
+def test_models_that_cannot_be_compiled_say_so(kind, why, caplog):
+    caplog.set_level(logging.WARNING, logger=compiling.__name__)
+    model = tiny_model(kind)
+    if kind == "llama":
+        # as accelerate does
+        for layer in model.model.layers:
+            layer.forward = layer.forward
+    assert compile_runner(choose_runner(model, 1), model) == 0
+    assert why in caplog.text
+
+
+def test_a_failed_forward_leaves_the_layers_as_they_were():
+    model = tiny_model("llama")
+    layers = CompiledLayers(model)
+    with pytest.raises(TypeError, match="must be Tensor"), layers.running():
+        model("no ids")
+    assert not any("forward" in vars(part) for part in model.modules())
