@@ -106,9 +106,8 @@ def said(directory, name: str):
     return json.loads((directory.folder(name) / "cell.json").read_text())
 
 
-@pytest.mark.parametrize("workers", [1, 2])
-def test_a_lost_worker_costs_its_cell_at_most(started, workers) -> None:
-    backend, directory = started(workers)
+def test_a_lost_worker_costs_its_cell_at_most(started) -> None:
+    backend, directory = started(2)
     found = ran(backend, "a", "dies", "b", "fails", "dies once", "raises", "c")
     assert found.pop("dies").startswith("worker lost: The actor died unexpectedly")
     assert "planted in a worker" in found.pop("raises")
