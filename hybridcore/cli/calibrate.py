@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from ..errors import ArgumentError
 from ..experiment.calibration import Calibration, Target, opened, text_of
 from ..experiment.choice import choices
 from ..experiment.command_line import add_pair, add_tasks, pair_of, task_settings
@@ -48,6 +49,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Calibrate, check on held-out documents, save and print."""
     target = Target(arguments.target_llm_share, arguments.target_accuracy).checked()
+    if not arguments.output.parent.is_dir() or arguments.output.is_dir():
+        raise ArgumentError(
+            f"output={str(arguments.output)!r}: expected a file in a folder that is "
+            "there"
+        )
     experiment = _experiment(arguments)
     with session() as progress:
         fraction = arguments.calibration_fraction

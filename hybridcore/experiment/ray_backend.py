@@ -58,7 +58,8 @@ class RayBackend:
 
     :param workers: how many; each has ``gpus`` GPUs and one CPU.
     :param address: of a cluster; None is what Ray finds, or starts here.
-    :raises ArgumentError: Ray is not installed, or has no room for the workers.
+    :raises ArgumentError: Ray is not installed, cannot be had, or has no room for the
+        workers.
     """
 
     def __init__(
@@ -73,7 +74,7 @@ class RayBackend:
         self._directory = directory
         self._ours = not self._ray.is_initialized()
         if self._ours:
-            self._ray.init(address=address, log_to_driver=False, logging_level="error")
+            _connect(self._ray, address)
         self._refuse_too_many(workers, gpus)
         actor = self._ray.remote(num_cpus=1, num_gpus=gpus)(Worker)
         threads = max(1, torch.get_num_threads() // workers)
@@ -124,6 +125,19 @@ class RayBackend:
                     f"1 and what the cluster has, {has.get(name, 0):g} {name}\n"
                     "lower --workers, or --gpus-per-worker"
                 )
+
+
+def _connect(ray: Any, address: str | None) -> None:
+    try:
+        ray.init(address=address, log_to_driver=False, logging_level="error")
+    except Exception as error:  # it raises what its parts raise
+        ray.shutdown()
+        where = "here" if address is None else f"at {address!r}"
+        lines = str(error).strip().splitlines() or [type(error).__name__]
+        raise ArgumentError(
+            f"no Ray {where}: {lines[0]}\nname a cluster with --ray-address, or leave "
+            "it out to have one started; on a busy machine try again"
+        ) from None
 
 
 def _lost(error: Exception) -> str:

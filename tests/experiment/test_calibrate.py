@@ -109,6 +109,10 @@ def test_what_is_printed_names_both_sets(hybridlm, tmp_path: Path) -> None:
             "expected one\ncalibrate each alone",
         ),
         (["--target-llm-share", "0.3", "--option", "x"], "has no option 'x'"),
+        (
+            ["--target-llm-share", "0.3", "--output", "/no/c.json"],
+            "output='/no/c.json': expected a file in a folder",
+        ),
     ],
 )
 def test_bad_input(hybridlm, line, message) -> None:
