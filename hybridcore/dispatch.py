@@ -25,7 +25,7 @@ from .exchange import (
     Step,
     Verdict,
 )
-from .hook_checks import HookChecks
+from .hook_checks import HookChecks, law_facts
 from .strategy import Strategy
 from .transfer import fetch
 
@@ -66,22 +66,24 @@ class Dispatcher:
 
         ``size`` is V; ids at and beyond ``real`` are padding columns.
         """
-        draft = self._answer("draft", step=step)
-        if draft is None:
-            return None
-        draft = self.checks.draft(draft, step, size)
-        values = fetch(
-            draft.tokens, draft.length, step.budget, *_sums_and_lowest(draft.law)
-        )
-        tokens, lengths, budgets, sums, lowest = values
-        self.checks.draft_values(tokens, lengths, budgets, real, sums, lowest)
+        draft = self.unread_draft(step, size)
+        if draft is not None:
+            facts = law_facts(draft.law)
+            values = fetch(draft.tokens, draft.length, step.budget, *facts)
+            tokens, lengths, budgets, sums, lowest = values
+            self.checks.draft_values(tokens, lengths, budgets, real, sums, lowest)
         return draft
+
+    def unread_draft(self, step: Step, size: int) -> Draft | None:
+        """Return drafts whose values the caller is to check when it has them."""
+        draft = self._answer("draft", step=step)
+        return None if draft is None else self.checks.draft(draft, step, size)
 
     def verify(self, block: Block) -> Verdict | None:
         """Return a checked verdict, or None where every draft is accepted."""
         verdict = self.unread_verdict(block)
         if verdict is not None:
-            facts = _sums_and_lowest(verdict.next_law)
+            facts = law_facts(verdict.next_law)
             values = fetch(verdict.accepted, block.length, *facts)
             self.checks.verdict_values(*values)
         return verdict
@@ -123,9 +125,3 @@ class Dispatcher:
         own = getattr(module, "__file__", None)
         frame = next((f for f in reversed(frames) if f.filename == own), frames[-1])
         return f"{frame.filename}, line {frame.lineno}"
-
-
-def _sums_and_lowest(law: Tensor | None) -> tuple[Tensor | None, Tensor | None]:
-    if law is None:
-        return None, None
-    return law.sum(-1), law.amin(-1)

@@ -122,8 +122,8 @@ class Block:
             several tokens drafted in one go), and None where the strategy does not
             require the SLM.
         asked: ``[B]`` bool, True where the row ended its block with ASK.
-        uniform: ``[B, K]`` float64 in [0, 1), one number for each drafted
-            position, from the row's own generator.
+        uniform: ``[B, K]`` float64 (on MPS float32) in [0, 1), one number for each
+            drafted position, from the row's own generator.
         states: what ``start`` returned for each row.
     """
 

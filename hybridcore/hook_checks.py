@@ -20,6 +20,13 @@ from .exchange import Block, Draft, Positions, Route, Step, Verdict
 _TOLERANCE = 1e-3  # of the sum of a law
 
 
+def law_facts(law: Tensor | None) -> tuple[Tensor | None, Tensor | None]:
+    """Return the sums and smallest entries of laws ``[..., V]``, if there are any."""
+    if law is None:
+        return None, None
+    return law.sum(-1), law.amin(-1)
+
+
 class HookChecks:
     """Checks for one strategy; every failure is a :class:`HookError` that names it.
 

@@ -1,7 +1,8 @@
 """Laws of the next token: warping, sampling, rejection sampling.
 
 A law is ``[..., V]`` float32, non-negative, summing to one. Everything is done in
-float32 (cumulative sums in float64) whatever the type of the models.
+float32 (cumulative sums in float64 where the device has it) whatever the type of the
+models.
 """
 
 from __future__ import annotations
@@ -12,6 +13,8 @@ import torch
 from torch import Tensor
 
 from .exchange import Block, Verdict
+from .precision import widest_float
+from .transfer import uniform_numbers
 
 _CHUNK = 512  # ids
 
@@ -82,9 +85,9 @@ def sample(law: Tensor, uniform: Tensor) -> Tensor:
     ``law`` is ``[..., V]`` and need not be normalised, ``uniform`` is ``[...]`` in
     [0, 1). A token without mass is never drawn. Returns ``[...]`` int64.
     """
-    mass = law.to(torch.float64, copy=True).cumsum_(-1)
+    mass = law.to(widest_float(law.device), copy=True).cumsum_(-1)
     total = mass[..., -1:]
-    point = uniform.double()[..., None] * total
+    point = uniform.to(mass.dtype)[..., None] * total
     drawn = torch.searchsorted(mass, point, right=True)
     last = torch.searchsorted(mass, total.contiguous())
     return torch.minimum(drawn, last)[..., 0]
@@ -92,8 +95,7 @@ def sample(law: Tensor, uniform: Tensor) -> Tensor:
 
 def draw(law: Tensor, numbers: Sequence[float]) -> Tensor:
     """:func:`sample` from ``law [B, V]`` by one number each that lies on the host."""
-    uniform = torch.tensor(numbers, dtype=torch.float64, device=law.device)
-    return sample(law, uniform)
+    return sample(law, uniform_numbers(numbers, law.device))
 
 
 def residual(p: Tensor, q: Tensor) -> Tensor:

@@ -30,9 +30,11 @@ class Tally:
         requests: requests counted.
         tokens_out: tokens emitted, the end-of-sequence token included.
         tokens_from_slm, tokens_from_llm: by the model that chose them.
-        slm_forwards, llm_forwards: forwards that a request took part in.
-        slm_tokens_processed, llm_tokens_processed: tokens read, without padding.
-        llm_prefill_tokens: of those of the LLM, tokens of the prompt.
+        slm_forwards, llm_forwards: forwards that a request took part in; one that is
+            split into several calls is one.
+        slm_tokens_processed, llm_tokens_processed: tokens read, without padding, each
+            time they are.
+        llm_prefill_tokens: of those of the LLM, tokens of the prompt, each once.
         reused_prefix_tokens: prompt tokens not read because a slot held them,
             both models together.
         num_spec_steps: blocks of at least one draft that the LLM judged.

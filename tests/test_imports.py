@@ -11,7 +11,7 @@ import hybridcore
 ROOT = Path(hybridcore.__file__).parent
 # bottom to top: a module may import what stands in a line above its own
 LAYERS = [
-    ["errors"],
+    ["errors", "precision"],
     ["exchange", "signals", "options", "tally", "transfer"],
     ["laws", "hookspecs", "hook_checks"],
     ["strategy"],

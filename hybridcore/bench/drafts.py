@@ -9,7 +9,7 @@ import torch
 from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedModel
 
 from ..errors import ArgumentError
-from ..harness.loading import resolved
+from ..harness.model_names import resolved
 
 _EXPECTED = "expected slm, first-layers:N or replay:RATE"
 

@@ -10,7 +10,7 @@ import torch
 from lm_eval.models.huggingface import HFLM
 from transformers import PreTrainedModel
 
-from ..harness.loading import resolved
+from ..harness.model_names import resolved
 from .side import LocalSide
 from .workload import Workload
 

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 
 from ..errors import ArgumentError
-from ..harness.loading import resolved
+from ..harness.model_names import resolved
 from .side import Pass, Side
 from .worker_process import WorkerProcess
 from .workload import Workload

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from itertools import chain
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from ..exchange import Block
+from ..transfer import send, uniform_numbers
 from .deferred import DeferredBlock
 from .drafted import DraftedToken
 from .row import Row
@@ -28,8 +30,11 @@ def block_of(rows: Sequence[Row], llm: PositionLaws, has_slm: bool) -> Block:
     width = max(lengths)
     device = llm.logits.device
     ids = [_padded([d.token for d in row.drafts], width) for row in rows]
+    asked = [row.asked is not None for row in rows]
     numbers = [_padded([row.numbers.take() for _ in row.drafts], width) for row in rows]
     slm = _SlmSide(_positions(rows), llm.logits, (len(rows), width + 1))
+    whole = send([*chain(*ids), *lengths, *asked], device, torch.long)
+    drafted, length, marked = whole.split([len(rows) * width, len(rows), len(rows)])
     deferred: dict[str, Callable[[], Tensor]] = {
         "q": slm.laws,
         "p_logits": lambda: _spread(llm.logits, lengths),
@@ -38,11 +43,11 @@ def block_of(rows: Sequence[Row], llm: PositionLaws, has_slm: bool) -> Block:
         deferred["q_logits"] = slm.logits
     fields: dict[str, Any] = {"q_logits": None, **deferred}
     return DeferredBlock(
-        drafted=torch.tensor(ids, dtype=torch.long, device=device),
-        length=torch.tensor(lengths, device=device),
+        drafted=drafted.view(len(rows), width),
+        length=length,
         p=_spread(llm.law, lengths),
-        asked=torch.tensor([row.asked is not None for row in rows], device=device),
-        uniform=torch.tensor(numbers, dtype=torch.float64, device=device),
+        asked=marked.bool(),
+        uniform=uniform_numbers(numbers, device),
         states=[row.state for row in rows],
         **fields,
     )
@@ -65,7 +70,7 @@ class _SlmSide:
         _gather(result, places, lambda table: table.law)
         points = [(i, k, d.token) for i, k, d in self._positions if d.laws is None]
         if points:
-            result[tuple(torch.tensor(points).T)] = 1.0
+            result[tuple(send(points, result.device).T)] = 1.0
         return result
 
     def logits(self) -> Tensor:
@@ -88,17 +93,19 @@ def _positions(rows: Sequence[Row]) -> list[_Position]:
 
 def _gather(
     result: Tensor,
-    places: Sequence[tuple[int, int, Any, int]],
+    sources: Sequence[tuple[int, int, Any, int]],
     rows_of: Callable[[Any], Tensor],
 ) -> None:
     """Copy rows of tables to ``(row, place)``, all those of one table at once."""
     groups: dict[int, tuple[Any, list[tuple[int, int, int]]]] = {}
-    for i, k, table, row in places:
+    for i, k, table, row in sources:
         if table is not None:
             groups.setdefault(id(table), (table, []))[1].append((i, k, row))
     for table, members in groups.values():
-        i, k, row = torch.tensor(members).T
-        result[i, k] = rows_of(table)[row].to(result)
+        places = send([(i, k) for i, k, _ in members], result.device)
+        rows = rows_of(table)
+        chosen = rows[send([row for _, _, row in members], rows.device)]
+        result[tuple(places.T)] = chosen.to(result)
 
 
 def _spread(flat: Tensor, lengths: Sequence[int]) -> Tensor:
@@ -108,7 +115,7 @@ def _spread(flat: Tensor, lengths: Sequence[int]) -> Tensor:
         return flat.view(len(lengths), width, -1)
     result = flat.new_zeros(len(lengths) * width, flat.shape[-1])
     places = [i * width + k for i, n in enumerate(lengths) for k in range(n + 1)]
-    result[torch.tensor(places, device=flat.device)] = flat
+    result[send(places, flat.device)] = flat
     return result.view(len(lengths), width, -1)
 
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from .. import laws
 from ..dispatch import Dispatcher
 from ..exchange import Verdict
+from ..hook_checks import law_facts
 from ..transfer import fetch
 from .block import block_of
 from .observing import tell_committed
@@ -76,11 +77,10 @@ class LlmMove:
         self, rows: Sequence[Row], verdict: Verdict, p: PositionLaws
     ) -> list[_Ruling]:
         law = verdict.next_law
-        drawn = sums = lowest = None
+        drawn = None
         if law is not None:
             drawn = laws.draw(law, [row.numbers.peek() for row in rows])
-            sums, lowest = law.sum(-1), law.amin(-1)
-        fetched = fetch(p.best, verdict.accepted, drawn, sums, lowest)
+        fetched = fetch(p.best, verdict.accepted, drawn, *law_facts(law))
         best, accepted, tokens, sums, lowest = fetched
         self._reader.check(best)
         lengths = [len(row.drafts) for row in rows]

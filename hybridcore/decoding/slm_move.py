@@ -10,7 +10,8 @@ from torch import Tensor
 
 from ..dispatch import Dispatcher
 from ..exchange import Draft, Route, Step
-from ..transfer import fetch
+from ..hook_checks import law_facts
+from ..transfer import fetch, send
 from .deferred import DeferredStep
 from .drafted import DraftedToken, GivenLaws
 from .observing import tell_committed
@@ -24,10 +25,12 @@ from .step_law import PositionLaws
 class _Turn:
     """The rows that move, what the hooks see of them, and their laws.
 
-    ``laws`` is None where the strategy does not require the SLM.
+    ``budget`` are the tokens that may join each row; ``laws`` is None where the
+    strategy does not require the SLM.
     """
 
     rows: Sequence[Row]
+    budget: Sequence[int]
     step: Step
     laws: PositionLaws | None
 
@@ -69,7 +72,7 @@ class SlmMove:
 
     def _move(self, rows: Sequence[Row], budget: Sequence[int]) -> None:
         laws = self._read(rows)
-        turn = _Turn(rows, self._step(rows, budget, laws), laws)
+        turn = _Turn(rows, budget, self._step(rows, budget, laws), laws)
         verdicts, drawn = self._route(turn)
         drafting = [i for i, verdict in enumerate(verdicts) if verdict != Route.ASK]
         for i in (i for i, verdict in enumerate(verdicts) if verdict == Route.ASK):
@@ -95,7 +98,7 @@ class SlmMove:
         self, rows: Sequence[Row], budget: Sequence[int], laws: PositionLaws | None
     ) -> Step:
         pending = [row.pending for row in rows]
-        numbers = torch.tensor([pending, budget], device=self._device)
+        numbers = send([pending, budget], self._device)
         hidden = None
         if self._wants_hidden and self._reader is not None:
             hidden = self._reader.runner.last_hidden
@@ -140,13 +143,24 @@ class SlmMove:
         """Give what joins each row of ``members``: tokens of a hook, or one of q."""
         if self._hook_drafts:
             part = _select(turn.step, members, turn.rows)
-            size, real = self._vocabulary.size, self._vocabulary.real
-            draft = self._dispatcher.draft(part, size, real)
+            draft = self._dispatcher.unread_draft(part, self._vocabulary.size)
             if draft is not None:
-                return _proposed(draft, members, turn)
+                return self._proposed(draft, members, turn)
             if turn.laws is not None:
                 (drawn,) = fetch(_draw(turn.rows, turn.laws))
         return _sampled(drawn, members, turn)
+
+    def _proposed(
+        self, draft: Draft, members: Sequence[int], turn: _Turn
+    ) -> Iterator[tuple[int, list[DraftedToken]]]:
+        facts = law_facts(draft.law)
+        tokens, lengths, sums, lowest = fetch(draft.tokens, draft.length, *facts)
+        budget, real = [turn.budget[i] for i in members], self._vocabulary.real
+        self._dispatcher.checks.draft_values(
+            tokens, lengths, budget, real, sums, lowest
+        )
+        proposed = [ids[:n] for ids, n in zip(tokens, lengths, strict=True)]
+        return _hooked(draft, proposed, members, turn)
 
     def _add(self, row: Row, draft: Sequence[DraftedToken]) -> None:
         for count, token in enumerate(draft, start=1):
@@ -188,10 +202,9 @@ def _sampled(
         yield i, [DraftedToken(drawn[i], law, i, laws, i, row.signal)]
 
 
-def _proposed(
-    draft: Draft, members: Sequence[int], turn: _Turn
+def _hooked(
+    draft: Draft, proposed: Sequence[list[int]], members: Sequence[int], turn: _Turn
 ) -> Iterator[tuple[int, list[DraftedToken]]]:
-    tokens, lengths = fetch(draft.tokens, draft.length)
     width = draft.tokens.shape[1]
     given = None if draft.law is None else GivenLaws(draft.law.flatten(0, 1))
     for j, i in enumerate(members):
@@ -203,7 +216,7 @@ def _proposed(
                 DraftedToken(token, given, j * width + k, turn.laws, i, row.signal)
                 if k == 0
                 else DraftedToken(token, given, j * width + k)
-                for k, token in enumerate(tokens[j][: lengths[j]])
+                for k, token in enumerate(proposed[j])
             ],
         )
 
@@ -211,7 +224,7 @@ def _proposed(
 def _select(step: Step, members: Sequence[int], rows: Sequence[Row]) -> Step:
     if len(members) == len(step):
         return step
-    index = torch.tensor(members, device=step.pending.device)
+    index = send(members, step.pending.device)
     return DeferredStep(
         logits=None if step.logits is None else step.logits[index],
         law=lambda: None if step.law is None else step.law[index],  # type: ignore[arg-type]

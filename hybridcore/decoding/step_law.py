@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from .. import laws
+from ..transfer import send
 from .request import Prefix, StepLaw
 
 
@@ -87,7 +88,8 @@ class PositionLaws:
             return laws.greedy(scores)
         law = scores.softmax(-1)
         if any(self._greedy):
-            certain = torch.tensor(self._greedy, device=law.device)
+            places = [i for i, greedy in enumerate(self._greedy) if greedy]
+            certain = send(places, law.device)
             law[certain] = laws.greedy(scores[certain])
         return law
 
@@ -106,7 +108,7 @@ def _scores(makers: Sequence[StepLaw], prefix: Prefix, logits: Tensor) -> Tensor
         groups.setdefault(id(maker), []).append(position)
     result = torch.empty_like(logits)
     for members in groups.values():
-        index = torch.tensor(members, device=logits.device)
+        index = send(members, logits.device)
         part = _part(prefix, members)
         result[index] = makers[members[0]].scores(part, logits[index])
     return result

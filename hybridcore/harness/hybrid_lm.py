@@ -32,14 +32,16 @@ from .fingerprint import fingerprint
 from .generation_call import GenerationCall
 from .given import with_flags
 from .ledger import Ledger
-from .loading import CausalHFLM, preflight
+from .loading import CausalHFLM
 from .model_info import model_info
 from .occurrences import without_padding
-from .pair import Pair, slm_loader
+from .pair import Pair
+from .preflight import preflight
 from .processes import join, prepare, warn
 from .recorder import Recorder
 from .report import table
 from .scoring_call import Encoded, ScoringCall, is_empty, reads_slm, rolling_windows
+from .small_model import SmallModel
 from .trace import Trace
 
 logger = logging.getLogger(__name__)
@@ -90,21 +92,24 @@ class HybridLM(CausalHFLM):
             }
         )
         self._trace = None if given.trace is None else Trace(given.trace)
-        if given.slm is not None:
-            preflight("slm", given.slm, given.slm_loading)
+        self.given = given
+        small = None if given.slm is None else SmallModel(self, given)
+        self.pair = Pair(self, small, given.cuda_graphs)
+        self.scoring: Scoring = given.scoring
+        self.adaptive = given.adaptive
+        self._asked: Sequence[Any] = ()
+        self._prints_table = False
+        # whatever can be refused is refused before weights are loaded
+        self._adopt(given.strategy, given.strategy_name)
+        preflight("llm", given.llm, given.llm_loading)
+        preflight("slm", given.slm, given.slm_loading)
         shares_out = given.llm_loading.get("tp_plan") is None
         if shares_out:
             prepare()
         super().__init__("llm", given.llm, given.llm_loading, given.pack)
         if shares_out:
             join(self)
-        self.given = given
-        self.pair = Pair(self, slm_loader(self, given), given.cuda_graphs)
-        self.scoring: Scoring = given.scoring
-        self.adaptive = given.adaptive
-        self._asked: Sequence[Any] = ()
-        self._prints_table = False
-        self._adopt(given.strategy, given.strategy_name)
+        self._load_slm()
 
     def with_strategy(
         self,
@@ -132,6 +137,7 @@ class HybridLM(CausalHFLM):
             other.adaptive = adaptive
         other.cache_hook = CacheHook(None)
         other._adopt(create(strategy, options), name_of(strategy))
+        other._load_slm()
         return other
 
     def _adopt(self, strategy: Strategy, name: str) -> None:
@@ -141,12 +147,26 @@ class HybridLM(CausalHFLM):
         self.dispatcher = Dispatcher(strategy)
         self.runs_slm = "slm" in strategy.requires
         self.scores_with_slm = reads_slm(strategy, self.scoring)
-        if (self.runs_slm or self.scores_with_slm) and self.pair.slm is None:
+        if self._reads_slm and self.pair.small is None:
             raise missing_slm(strategy)
         if self.adaptive and not strategy.adaptable():
             warn(logger, "adaptive=true ignored: %s", why_not_adaptive(strategy))
         self.evaluations = Evaluations(self._trace, name, strategy.options())
         self.batch_sizes: dict[int, int] = {}
+
+    @property
+    def _reads_slm(self) -> bool:
+        return self.runs_slm or self.scores_with_slm
+
+    def _load_slm(self) -> None:
+        if self._reads_slm:
+            _ = self.pair.slm
+
+    def _create_tokenizer(self, *args: Any, **kwargs: Any) -> None:
+        # HFLM loads the weights after this
+        super()._create_tokenizer(*args, **kwargs)
+        if self._reads_slm and self.pair.small is not None:
+            self.pair.small.compare()
 
     @property
     def recorder(self) -> Recorder:

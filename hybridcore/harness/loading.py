@@ -2,36 +2,28 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 
 import torch
 import transformers
 from jinja2 import TemplateError
 from lm_eval.models.huggingface import HFLM
-from transformers import (
-    MODEL_FOR_CAUSAL_LM_MAPPING,
-    AutoConfig,
-    PreTrainedModel,
-)
-from transformers.models.auto.modeling_auto import MODEL_FOR_MASKED_LM_MAPPING_NAMES
+from transformers import PreTrainedModel
 
-from ..errors import HybridLMError, ModelError, RequestError
+from ..errors import ModelError, RequestError
 from ..models.calling import vocab_width
 from ..models.packing import pack
 from ..models.placement import execution_device
+from .model_names import described, first_line, one_line, resolved
+from .preflight import refuse_others
 from .weights_digest import weights_digest
 
 # quantisation switches that transformers 5 reads from a config object only
 _BITSANDBYTES = ("load_in_4bit", "load_in_8bit", "bnb_4bit_", "llm_int8_")
-_EXPECTED = (
-    "expected a Hugging Face model id, or a folder with config.json, weights and "
-    "tokenizer"
-)
-DEMO = ("demo-slm", "demo-llm")
 
 
 class CausalHFLM(HFLM):
@@ -127,7 +119,7 @@ class CausalHFLM(HFLM):
         except (ValueError, TemplateError) as error:
             raise RequestError(
                 f"{self.role}={self.named!r}: no chat template can be applied: "
-                f"{_first_line(error)}\nleave out --apply_chat_template, or name a "
+                f"{first_line(error)}\nleave out --apply_chat_template, or name a "
                 "tokenizer that has one: tokenizer=<hub id or folder>"
             ) from error
 
@@ -163,89 +155,18 @@ class CausalHFLM(HFLM):
             super()._create_model(*args, **kwargs)
 
 
-def preflight(role: str, model: Any, loading: Mapping[str, Any]) -> None:
-    """Refuse by its configuration alone what :class:`CausalHFLM` would refuse.
+def tokenizer_of(role: str, model: str, loading: Mapping[str, Any]) -> Any:
+    """Load the tokenizer that :class:`CausalHFLM` would, and no weights.
 
-    So that one model's error does not wait until the other is loaded.
-
-    :raises ModelError: nothing there can be loaded, or it is no causal LM.
+    :raises ModelError: there is none.
     """
-    if not isinstance(model, str):
-        return
-    names = ("revision", "subfolder", "trust_remote_code", "gguf_file")
-    given = {name: loading[name] for name in names if name in loading}
-    with one_line(role, model, "no model there"):
-        config = AutoConfig.from_pretrained(resolved(role, model), **given)
-    refuse_others(role, model, config, loading.get("backend", "default"))
-
-
-def refuse_others(role: str, name: str, config: Any, backend: str) -> None:
-    """Raise :class:`ModelError` for what is no causal language model.
-
-    Code that a repository brings along is believed; the probe looks at what it does.
-    """
-    kind = getattr(config, "model_type", "")
-    if getattr(config, "is_encoder_decoder", False) or backend == "seq2seq":
-        what = "an encoder-decoder model"
-    elif getattr(config, "auto_map", None):
-        return
-    elif type(config) not in MODEL_FOR_CAUSAL_LM_MAPPING:
-        what = "no causal language model"
-    elif kind in MODEL_FOR_MASKED_LM_MAPPING_NAMES and not _is_decoder(config):
-        what = "an encoder"
-    else:
-        return
-    raise ModelError(
-        f"{role}={name!r} is {what} ({kind or backend}): expected a decoder-only one\n"
-        "both models must continue one text token by token"
-    )
-
-
-def _is_decoder(config: Any) -> bool:
-    # encoders whose configuration can make decoders of them; xlm calls it causal
-    return any(getattr(config, name, False) for name in ("is_decoder", "causal"))
-
-
-@contextmanager
-def one_line(role: str, name: str, what: str) -> Iterator[None]:
-    """Turn whatever loading raises into one line that names the model."""
-    try:
-        yield
-    except HybridLMError:
-        raise
-    except Exception as error:
-        raise ModelError(
-            f"{role}={name!r}: {what}: {_first_line(error)}\n{_EXPECTED}"
-        ) from error
-
-
-def _first_line(error: Exception) -> str:
-    lines = str(error).strip().splitlines()
-    return lines[0] if lines else type(error).__name__
-
-
-def described(model: str | PreTrainedModel) -> str:
-    """Return a model's name: as it was given, or of its class if it was loaded."""
-    if isinstance(model, str):
-        return model
-    return str(getattr(model, "name_or_path", "") or type(model).__name__)
-
-
-def resolved(role: str, name: str) -> str:
-    """Return where to load a name from: a folder, or a hub id as it is.
-
-    :raises ModelError: it is written as a path, and there is no such folder.
-    """
-    if name in DEMO:
-        from ..demo import model_path
-
-        return str(model_path(name))
-    folder = Path(name).expanduser()
-    if folder.is_dir():
-        return str(folder)
-    if name.startswith(("/", ".", "~")) or name.count("/") > 1 or folder.exists():
-        raise ModelError(f"{role}={name!r}: no such folder\n{_EXPECTED}")
-    return name
+    bare = object.__new__(CausalHFLM)
+    bare.role, bare.named = role, described(model)
+    names = inspect.signature(HFLM._create_tokenizer).parameters
+    given = {name: value for name, value in loading.items() if name in names}
+    tokenizer = given.pop("tokenizer", None)
+    bare._create_tokenizer(resolved(role, model), tokenizer, **given)
+    return bare.tokenizer
 
 
 def _quantization(arguments: dict[str, Any]) -> tuple[dict[str, Any], Any]:

@@ -26,6 +26,9 @@ def hybrid_info(lm: HybridLM) -> dict[str, Any]:
     for role, runner in lm.pair.runners().items():
         if (model := models[role]) is not None:
             model |= {"runner": runner.kind, "runner_reason": _reason(runner)}
+    for side, readers in lm.recorder.readers.items():
+        if (model := models[side]) is not None and readers:
+            model["scoring_readers"] = dict(readers)
     strategy = type(lm.strategy)
     return {
         "strategy": lm.strategy_name,

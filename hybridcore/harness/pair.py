@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Literal
 
 from ..decoding.generation_law import GenerationLaws
@@ -13,9 +12,9 @@ from ..models.probe import choose_runner
 from ..models.runner import CausalRunner
 from ..models.tree_probe import choose_tree_reader
 from ..models.tree_reader import TreeReader
-from ..models.vocabulary import compare_tokenizers, real_size
-from .arguments import Arguments
+from ..models.vocabulary import real_size
 from .loading import CausalHFLM
+from .small_model import SmallModel
 
 Role = Literal["slm", "llm"]
 
@@ -26,19 +25,16 @@ class Pair:
     The SLM is loaded when it is first needed; both stay loaded.
 
     :param llm: the large model.
-    :param load_slm: loads the small one; None where none was named.
+    :param small: loads the small one; None where none was named.
     :param cuda_graphs: record short reads of models on one GPU.
     """
 
     def __init__(
-        self,
-        llm: CausalHFLM,
-        load_slm: Callable[[], CausalHFLM] | None,
-        cuda_graphs: bool = True,
+        self, llm: CausalHFLM, small: SmallModel | None, cuda_graphs: bool = True
     ) -> None:
         self.llm = llm
+        self.small = small
         self._cuda_graphs = cuda_graphs
-        self._load_slm = load_slm
         self._slm: CausalHFLM | None = None
         self._runners: dict[Role, tuple[int, CausalRunner]] = {}
         self._trees: dict[Role, TreeReader | None] = {}
@@ -49,10 +45,8 @@ class Pair:
 
         :raises VocabularyError: its tokenizer is another one than the LLM's.
         """
-        if self._slm is None and self._load_slm is not None:
-            slm = self._load_slm()
-            compare_tokenizers(slm.tokenizer, self.llm.tokenizer)
-            self._slm = slm
+        if self._slm is None and self.small is not None:
+            self._slm = self.small.load()
         return self._slm
 
     @property
@@ -117,19 +111,3 @@ class Pair:
         if member is None:
             raise ModelError("slm is missing: expected the small model")
         return member
-
-
-def slm_loader(llm: CausalHFLM, given: Arguments) -> Callable[[], CausalHFLM] | None:
-    """Return what loads the small model, None where none was named.
-
-    A model that is named twice, with the same arguments, is loaded once.
-    """
-    slm, loading = given.slm, dict(given.slm_loading)
-    if slm is None:
-        return None
-    if (slm, loading) == (given.llm, given.llm_loading):
-        return lambda: llm
-    if not isinstance(slm, str) and not getattr(slm, "name_or_path", ""):
-        # a model that was never saved brings no tokenizer of its own
-        loading.setdefault("tokenizer", llm.tokenizer)
-    return lambda: CausalHFLM("slm", slm, loading, given.pack)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any, TextIO
 
@@ -21,6 +22,10 @@ class Recorder:
     """Counts one evaluation into a ledger, and writes its trace where one is wanted.
 
     :param continues: the evaluation goes on where an earlier one was cut off.
+
+    Attributes:
+        readers: for each model, how many passages were scored as a tree, and how many
+            in batches.
     """
 
     def __init__(
@@ -31,6 +36,7 @@ class Recorder:
         continues: bool = False,
     ) -> None:
         self.ledger = Ledger()
+        self.readers: dict[str, Counter[str]] = {"slm": Counter(), "llm": Counter()}
         self._trace = trace
         self._file: TextIO | None = None
         self._continues = continues

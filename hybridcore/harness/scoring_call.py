@@ -82,10 +82,12 @@ class ScoringCall:
     def _models(self) -> list[ScoringModel]:
         if not self._parts:
             return []
-        pair = self._lm.pair
+        pair, readers = self._lm.pair, self._lm.recorder.readers
+        members = pair.members(self._lm.scores_with_slm)
+        roles = ("slm", "llm")[-len(members) :]
         return [
-            scoring_model(member, pair.tree(member))
-            for member in pair.members(self._lm.scores_with_slm)
+            scoring_model(member, pair.tree(member), readers[role])
+            for role, member in zip(roles, members, strict=True)
         ]
 
     def _scores(self, models: Sequence[ScoringModel], bar: Any) -> Any:

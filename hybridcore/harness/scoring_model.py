@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from collections import Counter
 from typing import Any
 
 import torch
@@ -14,10 +15,13 @@ from ..models.vocabulary import real_size
 from ..scoring import ScoringModel
 
 
-def scoring_model(lm: Any, tree: TreeReader | None = None) -> ScoringModel:
+def scoring_model(
+    lm: Any, tree: TreeReader | None = None, readers: Counter[str] | None = None
+) -> ScoringModel:
     """Wrap an ``HFLM``: its forward, its mixed precision, its window.
 
     :param tree: reads its model's sequences as a tree, where that is right.
+    :param readers: counts the passages that each way of reading reads.
     """
     takes = inspect.signature(lm.model.forward).parameters
     trims = "logits_to_keep" in takes
@@ -31,6 +35,7 @@ def scoring_model(lm: Any, tree: TreeReader | None = None) -> ScoringModel:
         forward_last=(lambda ids, n: _last(lm, ids, n)) if trims else None,
         forward_hidden=lambda ids: _hidden(lm, ids),
         tree=tree,
+        readers=Counter() if readers is None else readers,
     )
 
 

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from ..precision import widest_float
 from .attention import SHORT
 from .runner import CausalRunner, Feed
 
@@ -78,8 +79,9 @@ def errors(found: Tensor, expected: Tensor) -> Tensor:
     NaN where one is infinite or NaN and the other is not.
     """
     same = (found == expected) & torch.isinf(found)  # -inf where both rule a token out
-    difference = (found - expected).masked_fill(same, 0.0).double()
-    kept = expected.masked_fill(same, 0.0).double()
+    wide = widest_float(found.device)
+    difference = (found - expected).masked_fill(same, 0.0).to(wide)
+    kept = expected.masked_fill(same, 0.0).to(wide)
     return difference.square().mean(-1).sqrt() / kept.std(-1).clamp_min(1e-12)
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -65,6 +66,8 @@ class ScoringModel:
         softmax_dtype: type of the log-softmax; None means that of the logits.
         forward_last: ids and n to the ``[B, n, V]`` logits of the last n positions;
             used in place of ``forward`` where given.
+        readers: how many passages each way of reading has read: ``"tree"`` and
+            ``"batched"``; counted while they are read.
         tree: reads sequences that begin alike as one, where the model can; the
             forwards are then for what it cannot.
         forward_hidden: ids to logits and last hidden states ``[B, T, D]``; needed
@@ -79,6 +82,7 @@ class ScoringModel:
     forward_last: Callable[[Tensor, int], Tensor] | None = None
     forward_hidden: Callable[[Tensor], tuple[Tensor, Tensor]] | None = None
     tree: TreeReader | None = None
+    readers: Counter[str] = field(default_factory=Counter)
 
 
 def check_requests(

@@ -51,3 +51,29 @@ def test_what_is_processed_is_what_was_read(kind, make):
     fresh = sum(len(prompt) + 24 for prompt in prompts)
     if make is RecomputeRunner or kind == "phi3_longrope":
         assert large.tokens > 1.2 * fresh
+
+
+def test_split_calls_are_one_forward_and_prompts_count_once():
+    """The same requests, read whole, in parts of four tokens, and again and again."""
+    llm = tiny_model("llama")
+    slm, law = perturbed(llm, 0.1), WarpLaw(0.0)
+    prompt = list(range(3, 33))
+    tallies = []
+    for make, most in ((choose_runner, 4096), (choose_runner, 4), (RecomputeRunner, 0)):
+        small, large = make(slm, 1), make(llm, 1)
+        if most:
+            small._reader.most = large._reader.most = most
+        before = large.forwards
+        vocabulary = SharedVocabulary(64, 64)
+        strategy = Dispatcher(Speculative(num_drafts=3))
+        engine = Engine(small, large, strategy, vocabulary, 1)
+        with torch.inference_mode():
+            (answer,) = engine.run([GenerationRequest(prompt, 12, law, law)])
+        tallies.append(answer.tally)
+        if most == 4:
+            assert large.forwards - before > answer.tally.llm_forwards + 5
+    assert len({tally.llm_forwards for tally in tallies}) == 1
+    assert len({tally.slm_forwards for tally in tallies}) == 1
+    assert {tally.llm_prefill_tokens for tally in tallies} == {30}
+    assert tallies[0].llm_tokens_processed == tallies[1].llm_tokens_processed
+    assert tallies[2].llm_tokens_processed > 3 * tallies[0].llm_tokens_processed

@@ -27,7 +27,9 @@ def test_every_argument_of_ours(named):
 def test_every_field_that_is_reported(named, base, ask):
     lm = base.with_strategy("speculative")
     lm.generate_until([ask("generate_until", "Ada", {"max_gen_toks": 3})])
+    lm.loglikelihood([ask("loglikelihood", "Ada", " has")])
     info = json.loads(json.dumps(lm.get_model_info()["hybrid"]))
     assert set(info) <= named
     assert {*info["slm"], *info["llm"]} <= named
+    assert {"runner", "scoring_readers"} <= {*info["llm"]}
     assert {*info["total"], *info["tasks"]["by_hand"]} <= named

@@ -21,9 +21,17 @@ from transformers import (
     XLMConfig,
 )
 
-from hybridcore import HybridLM
-from hybridcore.errors import ArgumentError, ModelError, RequestError
-from hybridcore.harness.loading import CausalHFLM, refuse_others
+from hybridcore import HybridLM, Positions, Step, Strategy, hookimpl
+from hybridcore.errors import (
+    ArgumentError,
+    ModelError,
+    RequestError,
+    StrategyBroken,
+    StrategyError,
+    VocabularyError,
+)
+from hybridcore.harness.loading import CausalHFLM
+from hybridcore.harness.preflight import refuse_others
 
 from .conftest import byte_model, byte_tokenizer, generation, likelihood, rolling, save
 
@@ -161,15 +169,110 @@ def test_folders_that_are_no_model(
     assert advice.startswith("expected a Hugging Face model id, or a folder")
 
 
-def test_the_slm_is_looked_at_before_the_llm_is_loaded(
-    make: Callable[..., HybridLM], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def no_weights(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let weights never be loaded."""
+
     def never(*args: Any, **kwargs: Any) -> None:
         raise AssertionError("loaded")
 
     monkeypatch.setattr(CausalHFLM, "_create_model", never)
-    with pytest.raises(ModelError, match="no model there"):
-        make(slm=str(tmp_path))
+
+
+class Misspelt(Strategy):
+    """Has a hook that there is not."""
+
+    @hookimpl
+    def route_tokens(self, step: Step) -> None:
+        """Do nothing."""
+
+
+class Scores(Strategy):
+    """Scores with both models, decodes with the LLM."""
+
+    requires = frozenset()
+
+    @hookimpl
+    def score(self, positions: Positions) -> None:
+        """Decline."""
+
+
+class Remembers(Strategy):
+    """Has a state, so that nobody knows the law it induces."""
+
+    @hookimpl
+    def route_token(self, step: Step) -> None:
+        """Decline."""
+
+    @hookimpl
+    def start(self, request: Any) -> None:
+        """Remember nothing."""
+
+
+@pytest.mark.usefixtures("no_weights")
+def test_what_is_cheap_to_refuse_is_refused_before_weights_are_loaded(
+    make: Callable[..., HybridLM], pair: dict[str, str], tmp_path: Path
+) -> None:
+    tokenizer = byte_tokenizer()
+    tokenizer.add_tokens(["surprise"])
+    other = save(tmp_path / "other", byte_model(1), tokenizer)
+    (tmp_path / "none").mkdir()
+    for error, message, arguments in [
+        (ModelError, "slm=.* no model there", {"slm": str(tmp_path / "none")}),
+        (ModelError, "llm=.* no model there", {"llm": str(tmp_path / "none")}),
+        (VocabularyError, "token 'surprise' is 258 for the SLM", {"slm": other}),
+        (VocabularyError, "token 'surprise' is None for the SLM", {"llm": other}),
+        (ModelError, "tokenizer='/no': no tok", {"slm_tokenizer": "/no"}),
+        (StrategyBroken, "route_tokens", {"strategy": Misspelt()}),
+        (
+            ArgumentError,
+            "slm is missing: strategy Scores reads",
+            {"strategy": Scores(), "slm": None, "scoring": "strategy"},
+        ),
+        (
+            StrategyError,
+            "Remembers",
+            {"strategy": Remembers(), "scoring": "strategy"},
+        ),
+    ]:
+        with pytest.raises(error, match=message):
+            make(**arguments)
+    with pytest.raises(ModelError, match="it cannot be loaded: loaded"):
+        make()
+    with pytest.raises(ModelError, match="it cannot be loaded: loaded"):
+        make(slm=other, strategy="llm-only")  # which does not read it
+
+
+def test_tokenizers_of_loaded_models_are_compared(
+    make: Callable[..., HybridLM], pair: dict[str, str], tmp_path: Path
+) -> None:
+    tokenizer = byte_tokenizer()
+    tokenizer.add_tokens(["surprise"])
+    other = save(tmp_path / "other", byte_model(1), tokenizer)
+    model = LlamaForCausalLM.from_pretrained(other)
+    for arguments in ({"slm": model}, {"llm": model}):
+        with pytest.raises(VocabularyError, match="token 'surprise'"):
+            make(**arguments)
+    lm = make(slm=other, strategy="llm-only")
+    with pytest.raises(VocabularyError, match="token 'surprise'"):
+        lm.with_strategy("speculative")
+
+
+def test_the_slms_tokenizer_is_loaded_once_by_its_own_arguments(
+    make: Callable[..., HybridLM], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loaded: list[str] = []
+    right = AutoTokenizer.from_pretrained
+
+    def spy(name: str, **kwargs: Any) -> Any:
+        loaded.append(name)
+        return right(name, **kwargs)
+
+    monkeypatch.setattr(AutoTokenizer, "from_pretrained", spy)
+    lm = make(slm_add_bos_token=True)
+    assert sorted(loaded) == sorted([lm.given.slm, lm.given.llm])
+    assert lm.pair.slm is not None
+    assert lm.pair.slm.add_bos_token is True
 
 
 DAMAGE: dict[str, tuple[str, Callable[[bytes], bytes]]] = {
