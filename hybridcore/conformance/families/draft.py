@@ -13,6 +13,7 @@ from ...errors import HookError
 from ...exchange import Draft, Step
 from ..capabilities import DRAFTS
 from ..check import Failure, Family
+from ..draft_limits import COUNT, draft_limits
 from ..pair import TablePair
 from ..purity import pure
 from ..rows import Rows, drafting
@@ -88,9 +89,28 @@ def rows_alone(subject: Subject) -> None:
 
 
 @DRAFT.check(
-    "keeps to the budget, and to texts of a single token", DRAFTS, contract=True
+    f"keeps to the budget, to {COUNT}, and to texts of a single token",
+    DRAFTS,
+    contract=True,
 )
 def within_budget(subject: Subject) -> None:
+    _short_texts(subject)
+    pair = TablePair.random(8, seed=4)
+    pair.p.fill_diagonal_(3.0)
+    prompts = [[i] for i in range(8)]
+    for budget in (1, 2, 3, 5):
+        for answer in pair.run(subject.dispatcher(), prompts, budget):
+            if len(answer.tokens) > budget:
+                raise Failure(
+                    f"at most {budget} tokens", f"{len(answer.tokens)}", f"{prompts[0]}"
+                )
+    for count in draft_limits(subject):
+        longest = _longest_draft(subject.dispatcher(**{COUNT: count}))
+        if longest > count:
+            raise Failure(f"at most {count} drafts at {COUNT}={count}", f"{longest}")
+
+
+def _short_texts(subject: Subject) -> None:
     dispatcher = subject.dispatcher()
     for budget in (1, 2, 3):
         for rows in _samples():
@@ -101,15 +121,13 @@ def within_budget(subject: Subject) -> None:
                 pending=(0,) * len(rows),
             )
             _proposed(dispatcher, tight)
-    pair = TablePair.random(8, seed=4)
-    pair.p.fill_diagonal_(3.0)
-    prompts = [[i] for i in range(8)]
-    for budget in (1, 2, 3, 5):
-        for answer in pair.run(subject.dispatcher(), prompts, budget):
-            if len(answer.tokens) > budget:
-                raise Failure(
-                    f"at most {budget} tokens", f"{len(answer.tokens)}", f"{prompts[0]}"
-                )
+
+
+def _longest_draft(dispatcher: Dispatcher) -> int:
+    """Return how much the hook proposes in one go."""
+    drafts = [_proposed(dispatcher, rows) for rows in _samples()]
+    lengths = [draft.length.tolist() for draft in drafts if draft is not None]
+    return max(map(max, lengths), default=0)
 
 
 def _samples() -> list[Rows]:

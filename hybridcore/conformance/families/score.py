@@ -50,8 +50,7 @@ def blind(subject: Subject) -> None:
         if abs(total - 1) > 1e-3:
             example = f"all texts of {length} tokens behind {list(context)}"
             raise Failure("probabilities that sum to 1", f"{total:.6f}", example)
-        if length == 1:
-            _marks_the_best(texts, found, context)
+        _marks_the_best(texts, found, context)
     if "score" in subject.hooks:
         _does_not_peek(subject)
 
@@ -140,14 +139,25 @@ def agrees_with_decoding(subject: Subject) -> None:
 def _marks_the_best(
     texts: list[tuple[int, ...]], found: list[Score], context: tuple[int, ...]
 ) -> None:
-    best = max(range(len(texts)), key=lambda i: found[i].log_likelihood)
-    marked = [
-        text[0] for text, score in zip(texts, found, strict=True) if score.is_greedy
-    ]
-    if marked != [texts[best][0]]:
-        raise Failure(
-            f"is_greedy for {list(texts[best])}", f"{marked}", f"behind {list(context)}"
+    pairs = list(zip(texts, found, strict=True))
+    chances = {text: math.exp(score.log_likelihood) for text, score in pairs}
+    best: tuple[int, ...] = ()
+    for _ in texts[0]:
+        best = max(
+            ((*best, token) for token in range(SIZE)),
+            key=lambda start: sum(
+                chance for text, chance in chances.items() if _begins(text, start)
+            ),
         )
+    marked = [list(text) for text, score in pairs if score.is_greedy]
+    if marked != [list(best)]:
+        raise Failure(
+            f"is_greedy for {list(best)}", f"{marked}", f"behind {list(context)}"
+        )
+
+
+def _begins(text: tuple[int, ...], start: tuple[int, ...]) -> bool:
+    return text[: len(start)] == start
 
 
 def _does_not_peek(subject: Subject) -> None:

@@ -14,6 +14,7 @@ from ..block_law import Tables
 from ..blocks import blocks, copied, described, drafts_itself, row_of, turned
 from ..capabilities import DRAFTS, HOLDS, LOSSLESS, READS_SLM
 from ..check import Capability, Failure, Family
+from ..draft_limits import COUNT, draft_limits, longest_block
 from ..lossless import check_blocks, check_samples, draft_counts
 from ..pair import NoProgress, TablePair
 from ..purity import pure
@@ -63,7 +64,11 @@ def well_formed(subject: Subject) -> None:
             _check_next_law(verdict.next_law, block.p[:, 0].shape, described(block))
 
 
-@VERIFY.check("every round makes progress, and rows end", HOLDS, contract=True)
+@VERIFY.check(
+    f"every round makes progress, drafts at most {COUNT}, and rows end",
+    HOLDS,
+    contract=True,
+)
 def progress(subject: Subject) -> None:
     dispatcher = subject.dispatcher()
     for block in blocks(subject):
@@ -80,6 +85,10 @@ def progress(subject: Subject) -> None:
         for prompt, answer in zip(prompts, answers, strict=True):
             if len(answer.tokens) != 30:
                 raise Failure("30 tokens", f"{len(answer.tokens)}", f"prompt {prompt}")
+    for count in draft_limits(subject) if SLM_DRAFTS.holds(subject) else ():
+        longest = longest_block(subject.dispatcher(**{COUNT: count}))
+        if longest > count:
+            raise Failure(f"at most {count} drafts at {COUNT}={count}", f"{longest}")
 
 
 @VERIFY.check("at temperature 0 the text is the LLM's", LOSSLESS)

@@ -2,7 +2,17 @@
 
 import torch
 
-from hybridcore import Block, Draft, Route, Step, Strategy, Verdict, hookimpl, laws
+from hybridcore import (
+    Block,
+    Draft,
+    Route,
+    Step,
+    Strategy,
+    Verdict,
+    hookimpl,
+    laws,
+    option,
+)
 
 from .registry import mutant
 
@@ -141,6 +151,13 @@ class IgnoresTheBudget(Drafter):
 
     def length(self, step):
         return torch.full_like(step.budget, WIDTH)
+
+
+@mutant("DRAFT-4")
+class IgnoresTheCount(Drafter):
+    """an option `num_drafts` that nobody reads: always three, where there is room"""
+
+    num_drafts: int = option(2, minimum=1, help="tokens drafted in one go")
 
 
 @mutant("DRAFT-4")

@@ -89,6 +89,15 @@ class FailsOnEmptyBlocks(Verifier):
 
 
 @mutant("VERIFY-2")
+class OneTooMany(Verifier):
+    """checks one draft later than `num_drafts` says"""
+
+    @hookimpl
+    def route_token(self, step: Step) -> Route:
+        return Route.check_at(step, self.num_drafts + 1)
+
+
+@mutant("VERIFY-2")
 class NoTokenOnRejection(Verifier):
     """no next token where nothing is accepted"""
 
