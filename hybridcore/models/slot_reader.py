@@ -91,6 +91,8 @@ class SlotReader:
     def clear(self) -> None:
         """Let go of the cache; what it held is for whoever keeps places to forget."""
         self.cache = SlotCache(self.cache.slots)
+        if self._graphs is not None:
+            self._graphs.follow(self.cache)
 
     def _read(self, feeds: Sequence[Feed]) -> list[Read]:
         wanted = max(1, *(feed.wanted for feed in feeds))

@@ -56,6 +56,11 @@ class StepGraphs:
         self._steps: dict[Shape, Step] = {}
         self._layout = 0  # of the keys that were recorded
 
+    def follow(self, cache: SlotCache) -> None:
+        """Record on another cache from now on."""
+        self._cache = cache
+        self._forget()
+
     @torch.inference_mode()
     def read(
         self, feeds: Sequence[Feed], wanted: int, device: torch.device
@@ -67,7 +72,8 @@ class StepGraphs:
         shape = self._shape(feeds, wanted)
         if shape is None:
             return None
-        self._follow_the_cache()
+        if self._cache.layout() != self._layout:
+            self._forget()  # recordings point at keys that are no more
         self._seen[shape] += 1
         if shape not in self._steps:
             if self._seen[shape] < _WORTH_RECORDING or len(self._steps) >= _MOST:
@@ -87,13 +93,10 @@ class StepGraphs:
         fits = self._places.longest() + width <= self._cache.capacity
         return (width, wanted) if fits else None
 
-    def _follow_the_cache(self) -> None:
-        layout = self._cache.layout()
-        if layout != self._layout:
-            # recordings point at keys that are no more
-            self._steps.clear()
-            self._seen.clear()
-            self._layout = layout
+    def _forget(self) -> None:
+        self._steps.clear()
+        self._seen.clear()
+        self._layout = self._cache.layout()
 
     def _recorded(
         self, shape: Shape, feeds: Sequence[Feed], device: torch.device

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from ..transfer import send
 from .masks import Pattern
 from .pieces import Piece, additive
 from .runner import Feed
@@ -54,7 +55,7 @@ class StepView:
             rows[0].append([0] * padding + list(tokens))
             rows[1].append([stand] * padding + list(range(start, end)))
             rows[2].append([*range(end, end + padding), *range(start, end)])
-        self._together.copy_(torch.tensor(rows))
+        self._together.copy_(send(rows, self.device))
 
     def visible(self, pattern: Pattern) -> Tensor:
         """Return ``[slots, 1, T, live]`` bool: which keys each query sees."""

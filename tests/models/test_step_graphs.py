@@ -91,6 +91,25 @@ def test_keys_that_move_are_recorded_anew(runners):
     assert recording.made == 2
 
 
+def test_a_cache_that_was_let_go_of_is_not_read(runners):
+    recording = Recording()
+    pair = runners(recording)
+    for _ in range(4):
+        turn(pair)
+    for runner in pair:
+        for slot in range(3):
+            runner.release(slot)
+        runner.clear()
+        for slot in range(3):
+            runner.forward([Feed(runner.acquire([8, slot])[0], [8, slot])])
+    before = recording.replays
+    assert turn(pair) < EXACT
+    assert recording.replays == before
+    for _ in range(3):
+        assert turn(pair) < EXACT
+    assert recording.made == 2
+
+
 def test_longer_reads_and_hidden_states_are_not_recorded(runners):
     recording = Recording()
     pair = runners(recording)
