@@ -13,6 +13,7 @@ from collections.abc import Iterator, Sequence
 import torch
 from torch import Tensor
 
+from ..transfer import send
 from .attention import SHORT
 from .masks import Pattern
 from .pieces import Piece, additive, piece_on
@@ -55,7 +56,7 @@ class SlotView:
             positions.append([start] * padding + list(range(start, end)))
             places.append([*range(end, end + padding), *range(start, end)])
         self.room = self.width + max(starts)
-        together = torch.tensor([ids, positions, places], device=device)
+        together = send([ids, positions, places], device)
         self.ids, self.positions, self.places = together
 
     def visible(self, pattern: Pattern) -> Tensor:
