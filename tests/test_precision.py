@@ -47,7 +47,13 @@ def test_the_widest_type_of_a_device():
 def hybrid():
     torch.set_num_threads(1)
     return Hybrid(
-        "demo-slm", "demo-llm", "speculative", device="cpu", dtype="float32", seed=3
+        "demo-slm",
+        "demo-llm",
+        "speculative",
+        device="cpu",
+        dtype="float32",
+        seed=3,
+        pack=False,
     )
 
 
