@@ -164,3 +164,14 @@ def test_what_the_page_holds(opened):
     assert "9.9" in text
     # intervals of value, share and both ends in words
     assert " to " in page.one("table.rows td small").text
+
+
+def test_labels_of_points_do_not_lie_on_each_other(opened, write):
+    options = [{"threshold": t} for t in (0.9, 0.8, 0.3)]
+    right = [[True] * n + [False] * (400 - n) for n in (200, 201, 350)]
+    kinds = ["l" * n + "s" * (60 - n) for n in (12, 13, 30)]
+    cells = zip(options, right, kinds, strict=True)
+    page = opened(*(write.Cell("uncertainty", *cell) for cell in cells))
+    shown = {text.text for text in page.all("figure.frontier svg text")}
+    assert {"0.8", "0.3"} <= shown
+    assert "0.9" not in shown

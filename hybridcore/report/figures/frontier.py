@@ -14,7 +14,7 @@ from ..run import Cell, Run
 from .drawing import in_percent, shortened
 
 _SIZE = (10.2, 4.7)
-_LABELS = 14  # more points on a front than that cannot be read anyway
+_APART = 0.07, 0.045  # of the axes, two labels
 _FULL = 0.6  # from this share on, the axis goes to 100 %
 _BOUNDS = {
     "random": "random routing",
@@ -44,6 +44,7 @@ def frontier(run: Run, task: str, styles: Styles, as_percent: bool) -> Figure:
     _bounds(axes, points, styles)
     _front(axes, run, task, points)
     _limits(axes, points, as_percent)
+    _label(axes, run, task, points)
     axes.set_xlabel("LLM share of tokens")
     metric = next((o.metric for _, o in run.on(task) if o.metric), "")
     better = "" if run.higher_is_better.get(task, True) else "  (lower is better)"
@@ -151,11 +152,26 @@ def _front(axes: Axes, run: Run, task: str, points: list[_Point]) -> None:
             label="Pareto front",
             zorder=3,
         )
-    for point in [p for p in kept if not _fixed(p)][:_LABELS]:
+
+
+def _label(axes: Axes, run: Run, task: str, points: list[_Point]) -> None:
+    """Write their options beside points of the front, the best first.
+
+    To be called when the limits stand: a label that would lie on another is left out.
+    """
+    by_cell = {point.cell.id: point for point in points}
+    kept = [by_cell[cell.id] for cell in front(run, task)]
+    taken: list[tuple[float, float]] = []
+    for point in reversed([p for p in kept if not _fixed(p)]):
+        place = point.share.value, point.value.value
+        x, y = axes.transAxes.inverted().transform(axes.transData.transform(place))
+        if any(abs(x - a) < _APART[0] and abs(y - b) < _APART[1] for a, b in taken):
+            continue
+        taken.append((x, y))
         options = point.cell.options.values()
         axes.annotate(
             shortened(", ".join(map(_short, options)), 16),
-            (point.share.value, point.value.value),
+            place,
             xytext=(6, -12),
             textcoords="offset points",
             fontsize=8,
