@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import warnings
+import weakref
 from collections.abc import Callable, Iterator
 from typing import Any, TypeAlias
 
@@ -20,20 +21,26 @@ def recorder(model: Any) -> Recorder | None:
         return None
     (device,) = devices
     stream = torch.cuda.Stream(device)
+    pool: Any = None
+    alive: weakref.WeakSet[torch.cuda.CUDAGraph] = weakref.WeakSet()
 
     def record(run: Callable[[], object]) -> Callable[[], object]:
+        nonlocal pool
+        # what is in it may be shared: whoever replays takes the results at once
+        pool = pool if alive else torch.cuda.graph_pool_handle()
         graph = torch.cuda.CUDAGraph()
         with torch.cuda.device(device):
             stream.wait_stream(torch.cuda.current_stream())
             with torch.cuda.stream(stream):
                 with _no_waiting():
                     run()  # which may allocate what the recorded run must find
-                graph.capture_begin(capture_error_mode="thread_local")
+                graph.capture_begin(pool, capture_error_mode="thread_local")
                 try:
                     run()
                 finally:
                     graph.capture_end()
             torch.cuda.current_stream().wait_stream(stream)
+        alive.add(graph)
         return graph.replay
 
     return record

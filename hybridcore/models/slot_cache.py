@@ -151,9 +151,8 @@ class SlotCache(Cache):
         """
         before = self.capacity
         self.window = Window(view, in_place)
-        needed = -(-max(view.room, longest) // GROWTH) * GROWTH
-        self._spared = self._spared + 1 if needed * _SPARE <= self.capacity else 0
-        if needed > self.capacity or self._spared > _PATIENCE:
+        needed = _blocks(max(view.room, longest))
+        if self.too_large(needed) or needed > self.capacity:
             self.capacity = needed
             self._moves += 1
             self._spared = 0
@@ -163,6 +162,12 @@ class SlotCache(Cache):
             self._moves += self.capacity != before
             self.capacity = before
             raise
+
+    def too_large(self, needed: int) -> bool:
+        """Count a forward that needs some room; True where the rest is to be freed."""
+        spare = _blocks(needed) * _SPARE <= self.capacity
+        self._spared = self._spared + 1 if spare else 0
+        return self._spared > _PATIENCE
 
     @contextlib.contextmanager
     def aimed(self, view: SlotView | StepView) -> Iterator[None]:
@@ -186,3 +191,8 @@ class SlotCache(Cache):
             for layer in self.layers
             for tensor in (layer.keys, layer.values)
         )
+
+
+def _blocks(room: int) -> int:
+    """Return a room in whole blocks."""
+    return -(-room // GROWTH) * GROWTH

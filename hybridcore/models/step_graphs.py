@@ -19,6 +19,7 @@ from .attention import SHORT
 from .calling import ModelCall
 from .cuda_recorder import Recorder
 from .masking import Masking
+from .memory import out_of_memory
 from .places import Places
 from .runner import Feed
 from .slot_cache import SlotCache
@@ -54,6 +55,7 @@ class StepGraphs:
         self._record: Recorder | None = record
         self._seen: Counter[Shape] = Counter()
         self._steps: dict[Shape, Step] = {}
+        self._given_up: set[Shape] = set()  # for which there was no memory
         self._layout = 0  # of the keys that were recorded
 
     def follow(self, cache: SlotCache) -> None:
@@ -78,8 +80,10 @@ class StepGraphs:
         if shape not in self._steps:
             if self._seen[shape] < _WORTH_RECORDING or len(self._steps) >= _MOST:
                 return None
-            if not self._recorded(shape, feeds, device):
+            if shape in self._given_up or not self._recorded(shape, feeds, device):
                 return None
+        if self._cache.too_large(self._places.longest() + shape[0]):
+            return None  # the call that comes instead gives room back
         step = self._steps[shape]
         self._aim(step, feeds)
         step.replay()
@@ -96,6 +100,7 @@ class StepGraphs:
     def _forget(self) -> None:
         self._steps.clear()
         self._seen.clear()
+        self._given_up.clear()
         self._layout = self._cache.layout()
 
     def _recorded(
@@ -119,6 +124,9 @@ class StepGraphs:
                 raise RuntimeError(f"logits differ by {error:.2g} of their spread")
         # whatever a foreign model does that cannot be recorded, it can be called
         except Exception as error:
+            if out_of_memory(error):
+                self._given_up.add(shape)
+                return False
             self._record = None
             self._steps.clear()
             _LOG.warning("steps are not recorded as CUDA graphs: %s", error)

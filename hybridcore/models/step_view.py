@@ -24,7 +24,6 @@ class StepView:
     :param live: keys up to here are read.
 
     Attributes:
-        room: positions written to lie below it, once it was aimed.
         ids, positions, places: ``[slots, T]`` tokens, where they stand, and where their
             keys go.
     """
@@ -34,7 +33,6 @@ class StepView:
         self.slots = list(range(count))
         self.width = width
         self.live = live
-        self.room = 0
         self._together = torch.zeros(3, count, width, dtype=torch.long, device=device)
         self.ids, self.positions, self.places = self._together
 

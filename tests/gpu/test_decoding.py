@@ -52,6 +52,7 @@ class Pair:
         assert slm.kind == llm.kind == "slots"
         laws = [GenerationLaws(m) for m in (self.slm, self.llm)]
         engine = Engine(slm, llm, Dispatcher(strategy), SharedVocabulary(64, 64), batch)
+        self.llm_reader = llm._reader
         requests = [
             GenerationRequest(
                 prompt,
@@ -75,8 +76,54 @@ def test_greedy_texts_are_generates(kind, graphs, caplog):
     assert pair.run(LlmOnly(), 3, graphs) == expected
     for drafts in (1, 4):
         assert pair.run(Speculative(num_drafts=drafts), 3, graphs) == expected
-    if kind != "qwen3_moe":  # its routing waits for the device
-        assert "not recorded" not in caplog.text
+    steps = pair.llm_reader._graphs and pair.llm_reader._graphs._steps
+    if not graphs or kind == "gemma2":  # whose attention is its own
+        assert steps is None
+    elif kind == "qwen3_moe":  # its routing waits for the device
+        assert "not recorded" in caplog.text
+    else:
+        assert steps
+
+
+@pytest.mark.parametrize("kind", ["llama", "mistral", "gpt2"])
+def test_recorded_steps_against_recompute(kind):
+    """With rows left out, rolled back and released: nothing was recorded of them."""
+    model, rng = tiny_model(kind).cuda(), random.Random(kind)
+    fast, slow = choose_runner(model, 4), RecomputeRunner(model, 4)
+
+    def enter():
+        prompt = [rng.randrange(3, 60) for _ in range(rng.randrange(1, 30))]
+        (slot, kept), (other, _) = (r.acquire(prompt) for r in (fast, slow))
+        feeds = [Feed(slot, prompt[kept:])], [Feed(other, prompt)]
+        fast.forward(feeds[0]), slow.forward(feeds[1])
+        return slot, other
+
+    rows = [enter() for _ in range(4)]
+    for turn in range(120):
+        chosen = rng.sample(rows, rng.randrange(1, 5))
+        widths = [rng.choice((1, 1, 4)) for _ in chosen]
+        texts = [[rng.randrange(3, 60) for _ in range(n)] for n in widths]
+        found = fast.forward(
+            [Feed(s, t, len(t)) for (s, _), t in zip(chosen, texts, strict=True)]
+        )
+        expected = slow.forward(
+            [Feed(o, t, len(t)) for (_, o), t in zip(chosen, texts, strict=True)]
+        )
+        assert errors(found, expected).max() < 1e-4, turn
+        for slot, other in chosen:
+            length = max(1, fast.length(slot) - rng.randrange(6))
+            fast.rollback(slot, length)
+            slow.rollback(other, length)
+        if turn % 10 == 9:
+            gone = rows.pop(rng.randrange(4))
+            fast.release(gone[0]), slow.release(gone[1])
+            rows.append(enter())
+        if turn == 60:
+            for slot, other in rows:
+                fast.release(slot), slow.release(other)
+            fast.clear()
+            rows = [enter() for _ in range(4)]
+    assert fast._reader._graphs._steps
 
 
 def test_what_waits_for_the_device_is_called(caplog):

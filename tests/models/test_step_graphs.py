@@ -110,6 +110,35 @@ def test_a_cache_that_was_let_go_of_is_not_read(runners):
     assert recording.made == 2
 
 
+def test_room_is_given_back_while_steps_are_replayed(runners):
+    recording = Recording()
+    pair = runners(recording)
+    for runner in pair:
+        runner.forward([Feed(1, [7 + i % 40 for i in range(900)])])
+        runner.rollback(1, 3)
+    cache = pair[0]._reader.cache
+    assert cache.capacity == 1024
+    for _ in range(70):
+        assert turn(pair) < EXACT
+    assert cache.capacity == 256
+    assert recording.made == 2
+
+
+def test_one_shape_without_memory_is_one_shape(runners, caplog):
+    recording = Recording()
+    pair = runners(recording)
+    for _ in range(3):
+        turn(pair)
+    recording.error = torch.OutOfMemoryError("no room")
+    for _ in range(5):
+        assert turn(pair, width=4) < EXACT
+    recording.error = None
+    before = recording.replays
+    assert turn(pair) < EXACT
+    assert (recording.made, recording.replays) == (1, before + 1)
+    assert not [r for r in caplog.records if r.name == LOGGER]
+
+
 def test_longer_reads_and_hidden_states_are_not_recorded(runners):
     recording = Recording()
     pair = runners(recording)
