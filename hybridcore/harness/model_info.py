@@ -25,7 +25,11 @@ def hybrid_info(lm: HybridLM) -> dict[str, Any]:
     models = {"slm": None if slm is None else _model(slm), "llm": _model(lm.pair.llm)}
     for role, runner in lm.pair.runners().items():
         if (model := models[role]) is not None:
-            model |= {"runner": runner.kind, "runner_reason": _reason(runner)}
+            model |= {
+                "runner": runner.kind,
+                "runner_reason": _reason(runner),
+                "recorded_steps": getattr(runner, "recorded", 0),
+            }
     for side, readers in lm.recorder.readers.items():
         if (model := models[side]) is not None and readers:
             model["scoring_readers"] = dict(readers)

@@ -88,6 +88,11 @@ class SlotReader:
         first, second = (self.read(half, divisible) for half in halves)
         return [*first, *second] if len(feeds) > 1 else [_joined(*first, *second)]
 
+    @property
+    def recorded(self) -> int:
+        """Reads recorded so far."""
+        return 0 if self._graphs is None else self._graphs.made
+
     def clear(self) -> None:
         """Let go of the cache; what it held is for whoever keeps places to forget."""
         self.cache = SlotCache(self.cache.slots)

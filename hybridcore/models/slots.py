@@ -69,6 +69,11 @@ class SlotRunner(CausalRunner):
         self._call_cost = _CALL_COST.get(self.device.type, _CALL_COST_ELSEWHERE)
 
     @property
+    def recorded(self) -> int:
+        """CUDA graphs recorded so far."""
+        return self._reader.recorded
+
+    @property
     def bytes_per_token(self) -> int:
         """Bytes of cache that one token of one sequence takes."""
         return self._reader.cache.bytes_per_token() or self._bytes_per_token

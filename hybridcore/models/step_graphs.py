@@ -38,6 +38,9 @@ class StepGraphs:
     """The recorded reads of one model's slots.
 
     :param record: runs a function once and returns what runs it again.
+
+    Attributes:
+        made: recordings made so far.
     """
 
     def __init__(
@@ -53,6 +56,7 @@ class StepGraphs:
         self._masking = masking
         self._places = places
         self._record: Recorder | None = record
+        self.made = 0
         self._seen: Counter[Shape] = Counter()
         self._steps: dict[Shape, Step] = {}
         self._given_up: set[Shape] = set()  # for which there was no memory
@@ -132,6 +136,7 @@ class StepGraphs:
             _LOG.warning("steps are not recorded as CUDA graphs: %s", error)
             return False
         self._steps[shape] = step
+        self.made += 1
         return True
 
     def _aim(self, step: Step, feeds: Sequence[Feed]) -> None:
