@@ -114,18 +114,24 @@ class DraftingGuard:
             self._costs.of(rows).drafted(seconds * rows / drafts)
 
     def judged(
-        self, judged: Iterable[tuple[int, int]], seconds: float, in_step: bool
+        self,
+        judged: Iterable[tuple[int, int]],
+        width: int,
+        seconds: float,
+        in_step: bool,
     ) -> None:
         """Learn from a move of the LLM.
 
         :param judged: of each row, drafts and how many of them were accepted.
+        :param width: tokens of the longest block that it read, with the one behind
+            the drafts; the others are padded to it, wherever the answer then stopped.
         :param in_step: it read blocks alone, no prompts: the time says what they cost.
         """
         blocks = list(judged)
-        rows, drafts = len(blocks), sum(drafted for drafted, _ in blocks)
+        rows = len(blocks)
         self._longest = max(self._longest, *(drafted for drafted, _ in blocks))
         if in_step:
-            self._costs.of(rows).judged(1 + -(-drafts // rows), seconds)
+            self._costs.of(rows).judged(width, seconds)
         for drafted, accepted in blocks:
             if drafted:
                 self._count(accepted, rejected=accepted < drafted)
