@@ -37,11 +37,13 @@ class CostlyTable(TableRunner):
         return super().forward(feeds)
 
 
-def engine(p, q, strategy, slm=(1.0, 0.0), adaptive=True, batch=4, price=1):
+def engine(
+    p, q, strategy, slm=(1.0, 0.0), llm=(4.0, 0.1), adaptive=True, batch=4, price=1
+):
     """An engine of which the clock, and the widths that the LLM read, are kept."""
     clock = Clock()
     small = CostlyTable(q, batch, clock, *slm)
-    large = CostlyTable(p, batch, clock, 4.0, 0.1)
+    large = CostlyTable(p, batch, clock, *llm)
     large.parameters = price
     dispatcher, vocabulary = Dispatcher(strategy), SharedVocabulary(len(p), len(p))
     made = Engine(
