@@ -20,13 +20,15 @@ greedy text is the LLM's for every length.
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterable
+from itertools import accumulate
 
-from .step_costs import RowCosts, StepCosts
+from .step_costs import RoundCosts, StepCosts
 
 _MEMORY = 32  # blocks that the running acceptance is of
-_REFRESH = 64  # blocks of drafts, then a plain step to measure
+_REFRESH = 64  # beginnings of blocks, then a plain step to measure
+_PATIENCE = 8  # beginnings in a row that may be spent on measuring it
+_BLOCKS = 2  # moves that judged drafts, before those with prompts are looked at
 _WORTH = 1.03  # times faster than plain decoding; what is less may be chance
 _LOSS = 0.02  # of the time of plain decoding, for trials
 
@@ -39,16 +41,17 @@ class DraftingGuard:
 
     def __init__(self) -> None:
         self._costs = StepCosts()
+        self._with_prompts = StepCosts()  # until the others are known
         self._accepted, self._rejected = 1.0, 1.0  # as if one of each had been seen
         self._longest = 0
-        # rounds since a plain step was last asked for, by rows
-        self._rounds: dict[int, int] = defaultdict(lambda: _REFRESH)
+        self._begun = _REFRESH  # beginnings since a plain step was last measured
+        self._saved: float | None = None  # seconds a token of all rows, by drafting
         self._stopped = self._trying = False
         self._owed = 0.0  # seconds lost to trials that plain decoding has yet to repay
         self._drafting = 0.0  # seconds of the SLM since the LLM last moved
         self._reading = 0.0  # seconds and tokens of texts new to the SLM
         self._tokens_read = 0
-        self._answers = self._answered = 0
+        self._blocks = self._answers = self._answered = 0
 
     @property
     def acceptance(self) -> float:
@@ -63,18 +66,15 @@ class DraftingGuard:
 
         None: as many as the strategy drafts.
         """
-        self._trying = False
+        self._trying, self._saved = False, None
         if not self._longest:
             return None
-        self._rounds[rows] += 1
-        if self._rounds[rows] > _REFRESH:
-            self._rounds[rows] = 0
+        if self._is_to_measure():
             return 0
-        known = self._costs.of(rows)
-        costs = known if known.complete else self._costs.nearest(rows)
+        costs = self._at(rows)
         if costs is None:
             return None
-        best = self._best(costs)
+        best = self._choose(costs)
         if best:
             self._stopped = False
             return None if best == self._longest else best
@@ -83,19 +83,18 @@ class DraftingGuard:
     def opens(self, rows: int, unread: int, left: int) -> bool:
         """Tell whether a row repays what the SLM must read before it can draft.
 
+        To be asked after :meth:`limit`, for the rows that begin with it.
+
         :param unread: tokens of the row that the SLM has not read.
         :param left: tokens that the row may still emit.
         """
-        costs = self._costs.nearest(rows)
-        if unread <= self._step or costs is None or not self._tokens_read:
+        if unread <= self._step or self._saved is None or not self._tokens_read:
             return True
         if self._trying:
             return True
         if self._answers:
             left = min(left, round(self._answered / self._answers))
-        best = self._best(costs)
-        saved = costs.round(0) - costs.round(best) / self._tokens(best)
-        return left * saved / rows > unread * self._reading / self._tokens_read
+        return left * self._saved / rows > unread * self._reading / self._tokens_read
 
     def drafted(
         self, rows: int, drafts: int, unread: int, most: int, seconds: float
@@ -107,25 +106,37 @@ class DraftingGuard:
         :param most: tokens that it read of one row.
         """
         self._drafting += seconds
+        if drafts:
+            self._with_prompts.drafted(rows, seconds * rows / drafts)
         if most > self._step:
             self._reading += seconds
             self._tokens_read += unread
         elif drafts:
-            self._costs.of(rows).drafted(seconds * rows / drafts)
+            self._costs.drafted(rows, seconds * rows / drafts)
 
     def judged(
-        self, judged: Iterable[tuple[int, int]], seconds: float, in_step: bool
+        self,
+        judged: Iterable[tuple[int, int]],
+        width: int,
+        seconds: float,
+        in_step: bool,
     ) -> None:
         """Learn from a move of the LLM.
 
         :param judged: of each row, drafts and how many of them were accepted.
+        :param width: tokens of the longest block that it read, with the one behind
+            the drafts; the others are padded to it, wherever the answer then stopped.
         :param in_step: it read blocks alone, no prompts: the time says what they cost.
         """
         blocks = list(judged)
-        rows, drafts = len(blocks), sum(drafted for drafted, _ in blocks)
+        rows = len(blocks)
         self._longest = max(self._longest, *(drafted for drafted, _ in blocks))
+        self._blocks += width > 1
+        self._with_prompts.judged(rows, width, seconds)
         if in_step:
-            self._costs.of(rows).judged(1 + -(-drafts // rows), seconds)
+            self._costs.judged(rows, width, seconds)
+            if width == 1:
+                self._begun = 0
         for drafted, accepted in blocks:
             if drafted:
                 self._count(accepted, rejected=accepted < drafted)
@@ -142,15 +153,41 @@ class DraftingGuard:
         """Tokens that an SLM which keeps up reads of a row: a block, and the LLM's."""
         return self._longest + 1
 
-    def _best(self, costs: RowCosts) -> int:
-        rates = [self._tokens(k) / costs.round(k) for k in range(self._longest + 1)]
+    def _at(self, rows: int) -> RoundCosts | None:
+        """Return what rounds cost.
+
+        Where answers are short, hardly a move goes by without a new prompt. Until some
+        did, moves with prompts stand in: each token that is emitted brings its share of
+        them, drafted or not, so which of two lengths is faster shows all the same.
+        """
+        if self._blocks < _BLOCKS:
+            return self._costs.at(rows)
+        return self._costs.at(rows) or self._with_prompts.at(rows)
+
+    def _is_to_measure(self) -> bool:
+        """Whether to leave drafting out for once, to see what a plain step costs.
+
+        A prompt, or a row that is still amid a block, spoils a measurement, so it is
+        asked for until there is one, but not for long: where drafts are good, that
+        costs.
+        """
+        self._begun += 1
+        if self._begun > _REFRESH + _PATIENCE:
+            self._begun = 0
+        return self._begun > _REFRESH
+
+    def _choose(self, costs: RoundCosts) -> int:
+        """Return the length with the most tokens a second."""
+        powers = (self.acceptance**i for i in range(self._longest + 1))
+        tokens = list(accumulate(powers))
+        seconds = [costs.round(k) for k in range(self._longest + 1)]
+        rates = [n / s for n, s in zip(tokens, seconds, strict=True)]
         rates[0] *= _WORTH
-        return rates.index(max(rates))
+        best = rates.index(max(rates))
+        self._saved = seconds[0] - seconds[best] / tokens[best]
+        return best
 
-    def _tokens(self, drafts: int) -> float:
-        return sum(self.acceptance**i for i in range(drafts + 1))
-
-    def _plain_or_trial(self, costs: RowCosts) -> int:
+    def _plain_or_trial(self, costs: RoundCosts) -> int:
         if not self._stopped:
             self._stopped = True
             self._owed = costs.round(1) - costs.round(0)
@@ -164,7 +201,7 @@ class DraftingGuard:
 
     def _settle(self, emitted: int, rows: int, seconds: float | None) -> None:
         """Pay for a trial, or save for the next one."""
-        costs = self._costs.nearest(rows)
+        costs = self._at(rows)
         if costs is not None:
             plain = costs.round(0)
             judging = plain if seconds is None else seconds

@@ -80,6 +80,8 @@ class GuardedJudging:
         for row in rows:
             row.tally.num_plain_steps += row.limit == 0
         before = [_judged(row) for row in rows]
+        # a block that a stop cuts was read whole
+        width = 1 + max(len(row.drafts) for row in rows)
         start = self._clock()
         self._move(rows)
         seconds = self._clock() - start
@@ -89,7 +91,7 @@ class GuardedJudging:
                 map(_judged, rows), before, strict=True
             )
         ]
-        self._guard.judged(changes, seconds, in_step)
+        self._guard.judged(changes, width, seconds, in_step)
         for row in rows:
             if row.finish is not None:
                 self._guard.finished(row.answered)
