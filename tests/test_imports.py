@@ -1,6 +1,7 @@
 """Imports point one way, and what a strategy imports costs torch alone."""
 
 import ast
+import subprocess
 import sys
 from pathlib import Path
 
@@ -95,6 +96,15 @@ def test_what_strategies_import_needs_torch_alone(name):
         if own(module) is None
     }
     assert foreign - sys.stdlib_module_names <= {"torch"}
+
+
+def test_the_conformance_suite_starts_without_transformers():
+    """It asks tables; importing transformers takes longer than all its questions."""
+    code = (
+        "import sys; from hybridcore.conformance import suite; "
+        "assert not {'transformers', 'lm_eval'} & set(sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
 
 
 def test_what_plugins_import_is_public():

@@ -15,7 +15,6 @@ from ..errors import HybridLMError
 from ..harness.hybrid_lm import HybridLM
 from .cell import Cell
 from .experiment import Experiment
-from .fresh import forget_texts
 from .oracle import Oracle
 from .plain_json import dumped, write_samples
 from .progress import ExperimentProgress
@@ -129,7 +128,6 @@ class Evaluator:
             trace=str(folder / "trace.jsonl"),
             **cell.options,
         )
-        forget_texts(lm.pair)
         if scores and lm.scores_with_slm:
             lm.replay = self.replaying().of(cell, lm.strategy)
         return lm

@@ -120,6 +120,15 @@ def is_argument(name: str) -> bool:
     return ours or (name.startswith(("slm_", "llm_")) and _may_differ(bare))
 
 
+def owner(name: str) -> str:
+    """Return the model that a name is of alone, ``"slm"`` or ``"llm"``, else ``""``."""
+    if name in LLM_ONLY:
+        return "llm"
+    model, _, bare = name.partition("_")
+    alone = name not in LOADING and model in ("slm", "llm") and _may_differ(bare)
+    return model if alone else ""
+
+
 def _may_differ(name: str) -> bool:
     return (name in HFLM_ARGUMENTS or name in LOADING) and name not in _OF_THE_PAIR
 

@@ -1,4 +1,4 @@
-"""``batch_size=auto``: as many rows as fit in memory, computed, never tried out."""
+"""``batch_size=auto``: as many rows as fit in memory, computed, no batch tried out."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any, TypeAlias
 import psutil
 import torch
 
-from ..models.placement import layer_devices
+from ..models.placement import execution_device, layer_devices
 
 Cost: TypeAlias = Counter[torch.device]  # bytes of one row
 _USED = 0.8  # of the free memory; the rest is for what is not counted here
@@ -58,29 +58,22 @@ def rows_scored(models: Sequence[Any], tokens: int, limit: int) -> int:
     return _fitting(cost, limit)
 
 
+@torch.inference_mode()
 def cache_bytes(model: Any) -> int:
-    """Return the bytes of keys and values that one token of one row takes.
+    """Return the bytes that one token of one row takes in a model's cache.
 
-    A model without attention (Mamba, RWKV) has none.
+    Measured by reading one: what attention keeps (latents, the keys of another layer)
+    no configuration says. A model without attention (Mamba, RWKV) keeps none.
     """
-    layers = sum(_values_of_token(layer) for layer in _layers(_text_config(model)))
-    return layers * _itemsize(model)
-
-
-def _layers(config: Any) -> list[Any]:
-    """Return the configuration of each layer: those of Gemma 4 differ."""
-    if getattr(config, "is_heterogeneous", False):
-        return list(config.per_layer_config)
-    return [config] * config.num_hidden_layers
-
-
-def _values_of_token(layer: Any) -> int:
-    heads = _most(getattr(layer, "num_attention_heads", None))
-    if not heads:
+    ids = torch.zeros((1, 1), dtype=torch.long, device=execution_device(model))
+    try:
+        read = model(input_ids=ids, use_cache=True)
+    # whatever a foreign model raises, it can still be read without a cache
+    except Exception:
         return 0
-    size = getattr(layer, "head_dim", None) or layer.hidden_size // heads
-    key_heads = _most(getattr(layer, "num_key_value_heads", None)) or heads
-    return int(2 * key_heads * size)
+    layers = getattr(getattr(read, "past_key_values", None), "layers", ())
+    kept = [getattr(layer, n, None) for layer in layers for n in ("keys", "values")]
+    return sum(tensor.nbytes for tensor in kept if isinstance(tensor, torch.Tensor))
 
 
 def _shares(model: Any) -> dict[torch.device, float]:
@@ -130,11 +123,6 @@ def _cgroup_bytes() -> list[int]:
 def _text_config(model: Any) -> Any:
     config = model.config
     return config.get_text_config() if hasattr(config, "get_text_config") else config
-
-
-def _most(number: Any) -> int:
-    # some models say it for each layer
-    return max(number) if isinstance(number, (list, tuple)) else number or 0
 
 
 def _itemsize(model: Any) -> int:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..errors import ArgumentError
-from .argument_names import FLAG_DEFAULTS, LLM_ONLY, SYNONYMS, is_argument
+from .argument_names import FLAG_DEFAULTS, LLM_ONLY, SYNONYMS, is_argument, owner
 from .calibration_file import with_calibration
 from .config_file import read_config
 from .processes import warn
@@ -50,11 +50,17 @@ def flat(given: Mapping[str, Any]) -> dict[str, Any]:
     if "calibration" in named:
         named = with_calibration(named, from_file)
         from_file.pop("calibration", None)
-    of_file = from_file.get("strategy")
-    # options in the file belong to the strategy in the file
-    if of_file is None or named.get("strategy", of_file) == of_file:
-        from_file |= options
-    return with_calibration(_unsaid(from_file, named) | named)
+    # what the file says of a model or a strategy belongs to the one in the file
+    kept = {n: v for n, v in from_file.items() if _holds(owner(n), from_file, named)}
+    if _holds("strategy", from_file, named):
+        kept |= options
+    return with_calibration(_unsaid(kept, named) | named)
+
+
+def _holds(name: str, from_file: Mapping[str, Any], named: Mapping[str, Any]) -> bool:
+    """Tell whether a model or strategy of the file was replaced by no other one."""
+    of_file = from_file.get(name)
+    return bool(of_file is None or named.get(name, of_file) == of_file)
 
 
 def _unsaid(from_file: Mapping[str, Any], named: Mapping[str, Any]) -> dict[str, Any]:

@@ -7,7 +7,6 @@ the logits that reading every sequence alone gives.
 from __future__ import annotations
 
 import logging
-import random
 from collections.abc import Sequence
 from typing import Any
 
@@ -19,10 +18,9 @@ from .recompute import RecomputeRunner
 from .runner import Feed
 from .tree_reader import TreeReader
 from .tree_view import Segment
-from .trial import errors
+from .trial import Draw, errors
 
 _LOG = logging.getLogger(__name__)
-_IDS = 1000  # ids drawn from; the first of every vocabulary are in use
 
 
 def choose_tree_reader(
@@ -68,7 +66,7 @@ def _try(model: Any, way: Way, autocast: torch.dtype | None) -> None:
 
 def _trial(reader: TreeReader, slow: RecomputeRunner, extra: int) -> Tensor:
     """Read a tree whose paths are ``extra`` tokens longer; return all errors."""
-    draw = _Draw(reader.vocab_size)
+    draw = Draw(reader.vocab_size)
     stem = draw(6 + extra)
     size = len(stem)
     first, second, third = draw(4), draw(3), draw(5)
@@ -100,14 +98,3 @@ def _errors(
     alone = slow.forward([Feed(slot, text, len(text))])
     slow.release(slot)
     return errors(logits.to(alone.device), alone)
-
-
-class _Draw:
-    """Random token ids, always the same ones."""
-
-    def __init__(self, vocab_size: int) -> None:
-        self._numbers = random.Random(0)
-        self._ids = min(vocab_size, _IDS)
-
-    def __call__(self, count: int) -> list[int]:
-        return [self._numbers.randrange(self._ids) for _ in range(count)]

@@ -25,7 +25,7 @@ def short_trial(fast: CausalRunner, slow: CausalRunner) -> Tensor:
     Rows are left out, taken in any order and rolled back; both runners have three
     free slots. One prompt and one turn are long enough for every way of attending.
     """
-    draw = _Draw(fast)
+    draw = Draw(fast.vocab_size)
     prompts = [draw(7), draw(3), draw(SHORT + 5)]
     _enter(fast, slow, prompts)
     turns = [
@@ -47,7 +47,7 @@ def short_trial(fast: CausalRunner, slow: CausalRunner) -> Tensor:
 
 def long_trial(fast: CausalRunner, slow: CausalRunner, length: int) -> Tensor:
     """Read one long and one shorter row; return the errors at their ends."""
-    draw = _Draw(fast)
+    draw = Draw(fast.vocab_size)
     prompts = [draw(length), draw(length // 2)]
     _enter(fast, slow, prompts)
     turns = [
@@ -63,7 +63,7 @@ def causality_error(slow: CausalRunner) -> float:
     Nothing but rounding for a causal LM; what rounding does to this model in its
     type and on its device is thereby known.
     """
-    draw = _Draw(slow)
+    draw = Draw(slow.vocab_size)
     text, later = draw(12), draw(5)
     slot, _ = slow.acquire(text)
     alone = slow.forward([Feed(slot, text, len(text))])
@@ -85,17 +85,18 @@ def errors(found: Tensor, expected: Tensor) -> Tensor:
     return difference.square().mean(-1).sqrt() / kept.std(-1).clamp_min(1e-12)
 
 
-class _Draw:
+class Draw:
     """Random token ids, always the same ones."""
 
-    def __init__(self, runner: CausalRunner) -> None:
+    def __init__(self, vocab_size: int) -> None:
         self._numbers = random.Random(0)
-        self._ids = min(runner.vocab_size, _MOST_TOKENS)
+        self._ids = min(vocab_size, _MOST_TOKENS)
 
     def __call__(self, count: int) -> list[int]:
         return [self._numbers.randrange(self._ids) for _ in range(count)]
 
     def below(self, limit: int) -> int:
+        """Return a number of 0 to ``limit`` - 1."""
         return self._numbers.randrange(limit)
 
 

@@ -10,15 +10,18 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
 
 import torch
 
 from ..models.memory import out_of_memory
-from ..models.tree_reader import TreeReader
 from ..models.tree_view import Segment
 from .page import Page
 from .passage import Passage
 from .trie import Leaf, leaves, sheets
+
+if TYPE_CHECKING:
+    from ..models.tree_reader import TreeReader
 
 _LOG = logging.getLogger(__name__)
 # new tokens of one forward: enough to fill the machine, few enough for its caches

@@ -26,8 +26,9 @@ def read(
         return
     longest = model.tree.longest
     fit = [p for p in passages if longest is None or len(p.tokens) <= longest]
-    model.readers["tree"] += len(fit)
-    yield from packed.read(model.tree, fit, hidden)
+    if fit:
+        model.readers["tree"] += len(fit)
+        yield from packed.read(model.tree, fit, hidden)
     if len(fit) < len(passages):
         rest = [p for p in passages if longest is not None and len(p.tokens) > longest]
         yield from _batched(model, rest, batch_size, hidden)

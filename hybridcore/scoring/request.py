@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
 
 from ..errors import RequestError
-from ..models.tree_reader import TreeReader
 from ..tally import Tally
+
+if TYPE_CHECKING:  # transformers is not needed to score by a table
+    from ..models.tree_reader import TreeReader
 
 
 @dataclass(frozen=True, slots=True)

@@ -347,6 +347,34 @@ def test_what_is_typed_for_both_models_wins_over_the_tables_of_a_file(
     assert of("revision", revision="c") == ("b", "c")
 
 
+@pytest.mark.parametrize("replaced", ["slm", "llm"])
+def test_what_a_file_says_of_a_model_belongs_to_that_model(
+    replaced: str, tmp_path: Path
+) -> None:
+    file = tmp_path / "pair.toml"
+    file.write_text(
+        'dtype = "float16"\nsubfolder = "s"\nllm_int8_threshold = 2.0\n'
+        '[llm]\nmodel = "large"\nrevision = "a"\nmax_length = 64\n'
+        '[slm]\nmodel = "small"\nrevision = "b"\ndtype = "float64"\n'
+    )
+
+    def loading(**typed: Any) -> dict[str, dict[str, Any]]:
+        found = parse({"config": str(file), "device": "cpu", **typed})
+        both = {"slm": found.slm_loading, "llm": found.llm_loading}
+        names = ("dtype", "revision", "subfolder", "max_length", "llm_int8_threshold")
+        return {m: {n: d[n] for n in names if n in d} for m, d in both.items()}
+
+    shared = {"dtype": "float16", "llm_int8_threshold": 2.0}
+    whole = {
+        "slm": shared | {"dtype": "float64", "revision": "b"},
+        "llm": shared | {"revision": "a", "subfolder": "s", "max_length": 64},
+    }
+    assert loading() == loading(slm="small", pretrained="large") == whole
+    assert loading(**{replaced: "other"}) == whole | {replaced: shared}
+    typed = {replaced: "other", f"{replaced}_revision": "c"}
+    assert loading(**typed) == whole | {replaced: shared | {"revision": "c"}}
+
+
 def test_flags_of_lm_eval_win_over_a_file_unless_they_are_defaults(
     tmp_path: Path, warnings: pytest.LogCaptureFixture
 ) -> None:

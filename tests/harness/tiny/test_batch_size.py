@@ -9,14 +9,22 @@ from typing import Any
 
 import pytest
 import torch
-from transformers import LlamaConfig, MambaConfig, RwkvConfig
+from transformers import (
+    AutoModelForCausalLM,
+    Gemma4TextConfig,
+    LlamaConfig,
+    RwkvConfig,
+)
 
 from hybridcore import HybridLM
-from hybridcore.conformance.tiny import tiny_model
+from hybridcore.conformance.tiny import TINY, tiny_model
 from hybridcore.harness import batch_size
+from hybridcore.models.probe import choose_runner
+from hybridcore.models.slots import SlotRunner
 
 from .conftest import SPECIALS, byte_tokenizer, generation, likelihood, save
 
+UNSLOTTED = {"bloom", "mamba", "gpt_neo", "lfm2"}
 FIRST, SECOND, THIRD = (torch.device("cuda", i) for i in range(3))
 
 
@@ -54,18 +62,13 @@ def spread(monkeypatch: pytest.MonkeyPatch) -> dict[torch.device, int]:
     free: dict[torch.device, int] = {}
     monkeypatch.setattr(batch_size, "free_bytes", free.__getitem__)
     monkeypatch.setattr(batch_size, "layer_devices", lambda model: model.lies)
+    monkeypatch.setattr(batch_size, "cache_bytes", lambda model: 4 * 8192)
     return free
 
 
 def laid(*devices: torch.device) -> Any:
     """Return what the computation reads of a model of four layers."""
-    config = LlamaConfig(
-        vocab_size=256,
-        hidden_size=1024,
-        num_attention_heads=1,
-        num_key_value_heads=1,
-        num_hidden_layers=4,
-    )
+    config = LlamaConfig(vocab_size=256, hidden_size=1024)
     return SimpleNamespace(config=config, dtype=torch.float32, lies=list(devices))
 
 
@@ -100,24 +103,49 @@ def test_scoring_takes_the_tightest_device_too(spread: dict[torch.device, int]) 
     assert batch_size.rows_scored([big, small], 10, 64) == 6, "one at a time"
 
 
+@pytest.mark.parametrize("kind", sorted({*TINY} - UNSLOTTED))
+def test_bytes_of_a_token_are_those_that_the_slots_hold(kind: str) -> None:
+    model = tiny_model(kind)
+    runner = choose_runner(model, 1)
+    assert isinstance(runner, SlotRunner)
+    assert batch_size.cache_bytes(model) == runner.bytes_per_token > 0
+
+
+def test_layers_that_differ_and_share_keys() -> None:
+    config = Gemma4TextConfig(
+        vocab_size=64,
+        hidden_size=32,
+        intermediate_size=48,
+        num_hidden_layers=4,
+        num_attention_heads=4,
+        num_key_value_heads=2,
+        head_dim=8,
+        global_head_dim=16,
+        layer_types=["sliding_attention", "full_attention"] * 2,
+        num_kv_shared_layers=2,
+        hidden_size_per_layer_input=8,
+        vocab_size_per_layer_input=64,
+    )
+    model = AutoModelForCausalLM.from_config(config)
+    # keys and values of two heads in float32; the later layers read the first two's
+    assert batch_size.cache_bytes(model) == 2 * 2 * 4 * (8 + 16)
+
+
 def test_a_model_without_attention_has_no_cache() -> None:
-    for config in (MambaConfig(), RwkvConfig()):
-        model = SimpleNamespace(config=config, dtype=torch.float32)
+    rwkv = RwkvConfig(vocab_size=64, hidden_size=32, num_hidden_layers=2)
+    for model in (tiny_model("mamba"), AutoModelForCausalLM.from_config(rwkv)):
         assert batch_size.cache_bytes(model) == 0
 
 
-def test_layers_that_differ() -> None:
-    layers = [SimpleNamespace(num_attention_heads=4, head_dim=n) for n in (8, 32)]
-    # transformers refuses to say it for all layers together
-    config = SimpleNamespace(is_heterogeneous=True, per_layer_config=layers)
-    model = SimpleNamespace(config=config, dtype=torch.bfloat16)
-    assert batch_size.cache_bytes(model) == 2 * 2 * 4 * (8 + 32)
-    config = SimpleNamespace(
-        num_attention_heads=[2, 4], num_key_value_heads=[1, 2], hidden_size=32
-    )
-    config.num_hidden_layers = 2
-    model = SimpleNamespace(config=config, dtype=torch.float32)
-    assert batch_size.cache_bytes(model) == 2 * 4 * 2 * 2 * 8
+def test_a_model_that_cannot_cache_has_no_cache(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def forward(input_ids: torch.Tensor, use_cache: bool = False) -> Any:
+        raise ValueError("no cache here")
+
+    model = tiny_model("llama")
+    monkeypatch.setattr(model, "forward", forward)
+    assert batch_size.cache_bytes(model) == 0
 
 
 def test_mamba_answers_with_a_batch_size_of_auto(

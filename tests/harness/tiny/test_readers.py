@@ -84,3 +84,6 @@ def test_a_tree_of_one_model_alone_serves_no_hook(
     lm = lm.with_strategy("llm-only")
     lm.loglikelihood([*SCORED, likelihood("one two three", " four")])
     assert models(lm)[1]["scoring_readers"] == {"tree": 2, "batched": 1}
+    lm = lm.with_strategy("llm-only")
+    lm.loglikelihood([likelihood("one two three", " four")])
+    assert models(lm)[1]["scoring_readers"] == {"batched": 1}
