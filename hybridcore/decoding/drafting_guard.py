@@ -15,7 +15,8 @@ rejected replaces the residual by the LLM's law, and a plain step taken because 
 number is small draws from a part of the law alone.
 
 Clocks decide, so a sampled text is not reproducible, and rows share what they learn. A
-greedy text is the LLM's for every length.
+greedy text is the LLM's for every length: in float32; in half precision up to ties of
+rounding, which depends on how many tokens a call reads.
 """
 
 from __future__ import annotations
