@@ -1,7 +1,7 @@
 """How many tokens are worth drafting, by what drafting is seen to cost and to bring.
 
-At acceptance a, a block of k drafts brings ``(1 - a^(k+1)) / (1 - a)`` tokens
-(Leviathan et al., arXiv 2211.17192) and costs k SLM steps and an LLM block of k + 1.
+A block of k drafts brings what :mod:`.acceptance` expects of it, and costs k SLM steps
+and an LLM block of k + 1 tokens (Leviathan et al., arXiv 2211.17192).
 The guard chooses the k with the most tokens a second; 0 leaves all to the LLM. Nothing
 is then seen of drafting, so it tries one draft again when plain decoding has taken so
 long that what the trial loses is a small share of it.
@@ -15,19 +15,20 @@ rejected replaces the residual by the LLM's law, and a plain step taken because 
 number is small draws from a part of the law alone.
 
 Clocks decide, so a sampled text is not reproducible, and rows share what they learn. A
-greedy text is the LLM's for every length.
+greedy text is the LLM's for every length: in float32; in half precision up to ties of
+rounding, which depends on how many tokens a call reads.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from itertools import accumulate
 
+from .acceptance import Acceptance
 from .step_costs import RoundCosts, StepCosts
 
-_MEMORY = 32  # blocks that the running acceptance is of
 _REFRESH = 64  # beginnings of blocks, then a plain step to measure
 _PATIENCE = 8  # beginnings in a row that may be spent on measuring it
+_LONGER = 3  # beginnings in a row that try longer blocks, after as many short ones
 _BLOCKS = 2  # moves that judged drafts, before those with prompts are looked at
 _WORTH = 1.03  # times faster than plain decoding; what is less may be chance
 _LOSS = 0.02  # of the time of plain decoding, for trials
@@ -42,8 +43,9 @@ class DraftingGuard:
     def __init__(self) -> None:
         self._costs = StepCosts()
         self._with_prompts = StepCosts()  # until the others are known
-        self._accepted, self._rejected = 1.0, 1.0  # as if one of each had been seen
+        self.acceptance = Acceptance()
         self._longest = 0
+        self._short = 0  # blocks that were cut short
         self._begun = _REFRESH  # beginnings since a plain step was last measured
         self._saved: float | None = None  # seconds a token of all rows, by drafting
         self._stopped = self._trying = False
@@ -52,14 +54,6 @@ class DraftingGuard:
         self._reading = 0.0  # seconds and tokens of texts new to the SLM
         self._tokens_read = 0
         self._blocks = self._answers = self._answered = 0
-
-    @property
-    def acceptance(self) -> float:
-        """The running probability that a draft is accepted where those before it were.
-
-        Drafts behind a rejected one say nothing, so they are not looked at.
-        """
-        return self._accepted / (self._accepted + self._rejected)
 
     def limit(self, rows: int) -> int | None:
         """Return the most drafts of blocks that begin now.
@@ -77,7 +71,7 @@ class DraftingGuard:
         best = self._choose(costs)
         if best:
             self._stopped = False
-            return None if best == self._longest else best
+            return self._drafts(best)
         return self._plain_or_trial(costs)
 
     def opens(self, rows: int, unread: int, left: int) -> bool:
@@ -137,9 +131,7 @@ class DraftingGuard:
             self._costs.judged(rows, width, seconds)
             if width == 1:
                 self._begun = 0
-        for drafted, accepted in blocks:
-            if drafted:
-                self._count(accepted, rejected=accepted < drafted)
+        self.acceptance.judged(blocks)
         emitted = rows + sum(accepted for _, accepted in blocks)
         self._settle(emitted, rows, seconds if in_step else None)
 
@@ -178,8 +170,7 @@ class DraftingGuard:
 
     def _choose(self, costs: RoundCosts) -> int:
         """Return the length with the most tokens a second."""
-        powers = (self.acceptance**i for i in range(self._longest + 1))
-        tokens = list(accumulate(powers))
+        tokens = self.acceptance.tokens(self._longest)
         seconds = [costs.round(k) for k in range(self._longest + 1)]
         rates = [n / s for n, s in zip(tokens, seconds, strict=True)]
         rates[0] *= _WORTH
@@ -187,17 +178,23 @@ class DraftingGuard:
         self._saved = seconds[0] - seconds[best] / tokens[best]
         return best
 
+    def _drafts(self, best: int) -> int | None:
+        """Return the length that pays best, or now and then a longer one.
+
+        What short blocks accept need not tell what long ones would.
+        """
+        if best < self._longest:
+            self._short = (self._short + 1) % (_REFRESH + _LONGER)
+            if self._short >= _REFRESH:
+                best = 2 * best + 1
+        return best if best < self._longest else None
+
     def _plain_or_trial(self, costs: RoundCosts) -> int:
         if not self._stopped:
             self._stopped = True
             self._owed = costs.round(1) - costs.round(0)
         self._trying = self._owed <= 0.0
         return int(self._trying)
-
-    def _count(self, accepted: int, rejected: bool) -> None:
-        kept = 1 - 1 / _MEMORY
-        self._accepted = kept * self._accepted + accepted
-        self._rejected = kept * self._rejected + rejected
 
     def _settle(self, emitted: int, rows: int, seconds: float | None) -> None:
         """Pay for a trial, or save for the next one."""

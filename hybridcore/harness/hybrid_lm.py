@@ -17,6 +17,7 @@ from ..dispatch import Dispatcher
 from ..scoring import Score, ScoreRequest
 from ..strategy import Strategy
 from . import error_line
+from .argument_values import switch
 from .arguments import (
     Model,
     Scoring,
@@ -117,7 +118,7 @@ class HybridLM(CausalHFLM):
         *,
         scoring: Scoring | None = None,
         trace: str | None = None,
-        adaptive: bool | None = None,
+        adaptive: bool | str | None = None,
         **options: Any,
     ) -> HybridLM:
         """Return a HybridLM with another strategy that shares the loaded models.
@@ -134,7 +135,7 @@ class HybridLM(CausalHFLM):
         if scoring is not None:
             other.scoring = scoring_of(scoring)
         if adaptive is not None:
-            other.adaptive = adaptive
+            other.adaptive = switch("adaptive", adaptive)
         other.cache_hook = CacheHook(None)
         other._adopt(create(strategy, options), name_of(strategy))
         other._load_slm()

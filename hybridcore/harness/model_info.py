@@ -39,7 +39,7 @@ def hybrid_info(lm: HybridLM) -> dict[str, Any]:
         "options": {name: _plain(v) for name, v in lm.strategy.options().items()},
         "lossless": strategy.lossless,
         "scoring": lm.scoring,
-        "adaptive": lm.adaptive,
+        "adaptive": lm.adaptive and lm.strategy.adaptable(),
         "batch_size": lm.batch_size,
         "seed": lm.seed,
         "processes": lm.world_size,

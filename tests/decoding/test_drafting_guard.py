@@ -5,6 +5,7 @@ from hybridlm_strategy_baselines import LlmOnly
 from hybridlm_strategy_speculative import Speculative
 
 from hybridcore import Strategy, hookimpl, laws
+from hybridcore.decoding.acceptance import Acceptance, Verdicts
 from hybridcore.decoding.drafting_guard import DraftingGuard
 
 from .costly import PROMPTS, cycle, run
@@ -110,13 +111,21 @@ def expected(acceptance, drafts, draft, block):
     return tokens / (drafts * draft + block(drafts + 1))
 
 
+class Constant(Acceptance):
+    """The same at every position, until something is judged."""
+
+    def __init__(self, share):
+        super().__init__()
+        self._all = Verdicts(32 * share, 32 * (1 - share))
+
+
 def taught(draft, block, accepted, rejected, longest=6, rows=1):
     """A guard that has seen so many verdicts."""
     guard = DraftingGuard()
     for width in (longest + 1, 1):
         guard.drafted(rows, rows, rows, 1, draft)
         guard.judged([(width - 1, width - 1)] * rows, width, block(width), True)
-    guard._accepted, guard._rejected = accepted, rejected
+    guard.acceptance = Constant(accepted / (accepted + rejected))
     return guard
 
 
@@ -178,14 +187,14 @@ def test_it_recovers_where_drafts_are_accepted_again():
         guard.judged([(1, 1)] * 8, 2, 1.7, True)
         lengths.append(guard.limit(8))
     assert (lengths[0], lengths[-1]) == (1, None)
-    assert guard.acceptance > 0.9
+    assert guard.acceptance.overall > 0.9
 
 
 def test_a_slow_moment_decides_nothing():
     guard = taught(0.1, lambda width: 1.0, 9.0, 1.0)
     for _ in range(2):
-        guard.judged([(6, 5)], 7, 1.0, True)
-    guard.judged([(6, 5)], 7, 500.0, True)
+        guard.judged([(6, 6)], 7, 1.0, True)
+    guard.judged([(6, 6)], 7, 500.0, True)
     guard.limit(1)
     assert guard.limit(1) is None
 

@@ -96,6 +96,6 @@ def test_a_measurement_serves_other_numbers_of_rows():
     guard.judged([(1, 0)] * 8, 2, 1.0, True)
     assert guard.limit(7) == 0
     guard.judged([(0, 0)] * 3, 1, 1.0, True)
-    guard._accepted, guard._rejected = 0.0, 9.0
+    guard.acceptance.judged([(1, 0)] * 50)
     assert guard.limit(5) == 0  # a decision, not a measurement
     assert guard._stopped
