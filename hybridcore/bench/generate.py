@@ -3,21 +3,17 @@
 from __future__ import annotations
 
 import argparse
-from contextlib import ExitStack
 
 from . import command_line
 from .comparison import Comparison, measured
 from .decoding_limit import DecodingLimit
 from .inspection import Inspection
-from .loaded import Loaded, load, selection
+from .llm_alone import compare_tasks
+from .loaded import Loaded
 from .machine import Machine
-from .ours import Ours
 from .report import Report, report
-from .score import search_hflm
 from .side import Side
-from .transformers_side import TransformersSide
-from .vllm_side import VllmSide, start_vllm
-from .workload import GENERATION, Workload, workloads
+from .workload import GENERATION, Workload
 
 HELP = "generation by the LLM alone beside transformers' generate and vLLM"
 PEERS = ("hf", "generate", "vllm")
@@ -51,12 +47,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> Report:
     """Compare on every task."""
     command_line.check_peers(arguments.peer, PEERS)
-    loads = workloads(selection(arguments), GENERATION)
-    with ExitStack() as stack:
-        loaded = load(arguments)
-        machine = loaded.machine()
-        vllm = start_vllm(arguments, stack, loaded.hflm.max_length)
-        done = [_compare(w, loaded, machine, vllm, arguments) for w in loads]
+    done, machine = compare_tasks(arguments, GENERATION, _compare)
     return report(done, machine, COLUMNS, NOTES)
 
 
@@ -64,16 +55,9 @@ def _compare(
     workload: Workload,
     loaded: Loaded,
     machine: Machine,
-    vllm: VllmSide | None,
+    sides: list[Side],
     arguments: argparse.Namespace,
 ) -> Comparison:
-    sides: list[Side] = [Ours(loaded.base, "llm-only", arguments.batch_size, "ours")]
-    searches = {}
-    if {"hf", "generate"} & set(arguments.peer):
-        searches["HFLM"] = search = search_hflm(workload, loaded, arguments)
-        sides.append(TransformersSide(loaded.hflm, search.best))
-    if vllm is not None:
-        sides.append(vllm)
     fewest = DecodingLimit(loaded.hflm, workload, machine)
     emitted = 0
 
@@ -92,7 +76,6 @@ def _compare(
         limit=limit,
     )
     counts = result.lines[0].inspection.counts
-    result.searches = searches
     result.facts = {
         "tokens of the answers": counts["tokens_out"],
         "fewest prompt tokens": fewest.prompts.tokens,

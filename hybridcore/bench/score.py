@@ -3,21 +3,17 @@
 from __future__ import annotations
 
 import argparse
-from contextlib import ExitStack
 
 from . import command_line
-from .batch_search import BatchSearch, best_batch
 from .comparison import Comparison, measured
 from .inspection import Inspection
-from .loaded import Loaded, load, selection
+from .llm_alone import compare_tasks
+from .loaded import Loaded
 from .machine import Machine
 from .needed import cost_of, scoring_trie
-from .ours import Ours
 from .report import Report, report
 from .side import Side
-from .transformers_side import TransformersSide
-from .vllm_side import VllmSide, start_vllm
-from .workload import SCORING, Workload, workloads
+from .workload import SCORING, Workload
 
 HELP = "log-likelihoods and perplexity beside lm_eval's HFLM and vLLM"
 PEERS = ("hf", "vllm")
@@ -50,12 +46,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> Report:
     """Compare on every task."""
     command_line.check_peers(arguments.peer, PEERS)
-    loads = workloads(selection(arguments), SCORING)
-    with ExitStack() as stack:
-        loaded = load(arguments)
-        machine = loaded.machine()
-        vllm = start_vllm(arguments, stack, loaded.hflm.max_length)
-        done = [_compare(w, loaded, machine, vllm, arguments) for w in loads]
+    done, machine = compare_tasks(arguments, SCORING, _compare)
     return report(done, machine, COLUMNS, NOTES)
 
 
@@ -63,16 +54,9 @@ def _compare(
     workload: Workload,
     loaded: Loaded,
     machine: Machine,
-    vllm: VllmSide | None,
+    sides: list[Side],
     arguments: argparse.Namespace,
 ) -> Comparison:
-    sides: list[Side] = [Ours(loaded.base, "llm-only", arguments.batch_size, "ours")]
-    searches = {}
-    if "hf" in arguments.peer:
-        searches["HFLM"] = search = search_hflm(workload, loaded, arguments)
-        sides.append(TransformersSide(loaded.hflm, search.best))
-    if vllm is not None:
-        sides.append(vllm)
     trie = scoring_trie(loaded.hflm, workload)
     operations = cost_of(loaded.hflm.model).operations(trie)
 
@@ -88,21 +72,9 @@ def _compare(
         limit=limit,
     )
     read = result.lines[0].inspection.counts["llm_tokens_processed"]
-    result.searches = searches
     result.facts = {
         "fewest tokens": trie.tokens,
         "tokens that ours read, padding left out": read,
         "operations of the fewest tokens": operations,
     }
     return result
-
-
-def search_hflm(
-    workload: Workload, loaded: Loaded, arguments: argparse.Namespace
-) -> BatchSearch:
-    """Find HFLM's best batch size on a sample of ``workload``."""
-    return best_batch(
-        lambda size: TransformersSide(loaded.hflm, size),
-        workload.sample(arguments.sample),
-        arguments.peer_batch_sizes,
-    )

@@ -38,6 +38,7 @@ def test_score(bench):
         assert len(ours["seconds"]) == len(hflm["seconds"]) == 1
         assert ours["logits_bytes"] < hflm["logits_bytes"]
         assert 0 < ours["share_of_limit"] < 1
+        assert comparison["searches"]["HFLM"]["best"] == hflm["batch_size"] == 2
     assert "HFLM" in printed.out
     assert "GFLOP/s" in printed.out
 
