@@ -38,7 +38,8 @@ def test_each_position_has_the_law_of_its_own_row(logits, makers):
     untouched = logits.clone()
     late = PositionLaws(makers, prefix, logits)
     for i, maker in enumerate(makers):
-        own = maker(lambda _, i=i: prefix(i), logits[i : i + 1])[0]
+        alone = PositionLaws([maker], lambda _, i=i: prefix(i), logits[i : i + 1])
+        own = alone.law[0]
         torch.testing.assert_close(late.law[i], own)
         assert late.certain(i) == maker.greedy == bool((own == 1).any())
     assert late.law is late.law
