@@ -97,6 +97,20 @@ def choices(text: str) -> list[Choice]:
     return [Choice(name, options) for name, options in found]
 
 
+def only_choice(text: str) -> Choice:
+    """Read ``name:option=value,...``.
+
+    :raises ArgumentError: there are several strategies, or none.
+    """
+    first, *more = choices(text)
+    if more:
+        raise ArgumentError(
+            f"strategy {text!r}: expected one, got {1 + len(more)}\n"
+            "hybridlm compare takes several"
+        )
+    return first
+
+
 def varied(
     choice: Choice, params: list[str], points: int | None, max_share: float = 1.0
 ) -> Choice:

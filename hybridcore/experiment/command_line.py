@@ -15,6 +15,11 @@ from .experiment import DEMO, DEMO_TASKS, Experiment, Kind
 from .experiment_file import read_experiment
 
 _PAIR = ("slm", "llm", "device", "dtype", "batch_size", "scoring")
+# how an experiment is run, not what it is: may stand beside its file
+_OF_THE_RUN = {"config", "output", "json", "report", "backend", "workers"} | {
+    "gpus_per_worker",
+    "ray_address",
+}
 
 
 def add_pair(parser: argparse.ArgumentParser) -> None:
@@ -69,9 +74,10 @@ def add_tasks(parser: argparse.ArgumentParser) -> None:
 
 def add_run(parser: argparse.ArgumentParser) -> None:
     """Add the arguments that say how an experiment is run and reported."""
+    parser.set_defaults(parser=parser)
     group = parser.add_argument_group("the run")
     group.add_argument(
-        "--config", help="an experiment.toml, in place of all that stands above"
+        "--config", help="an experiment.toml, in place of all that says what is run"
     )
     group.add_argument(
         "--output", type=Path, help="run directory; one that is there is taken up again"
@@ -136,6 +142,7 @@ def experiment_of(
                 f"config={arguments.config!r} is of kind {found.kind!r}: expected "
                 f"{kind!r}\nrun hybridlm {found.kind}"
             )
+        _refuse_said_twice(arguments)
         return found
     return Experiment(
         kind=kind,
@@ -146,6 +153,19 @@ def experiment_of(
         confidence=arguments.confidence,
         **task_settings(arguments),
     ).checked()
+
+
+def _refuse_said_twice(arguments: argparse.Namespace) -> None:
+    """Raise :class:`ArgumentError` for what is given beside a file that says it."""
+    # a second reading without defaults: one that was typed counts as given
+    blank = argparse.Namespace(**dict.fromkeys(vars(arguments)))
+    given = vars(arguments.parser.parse_args(arguments.argv[1:], blank))
+    for name, value in given.items():
+        if value is not None and name not in _OF_THE_RUN:
+            raise ArgumentError(
+                f"{name}={value!r} beside config={arguments.config!r}: expected it in "
+                "the file alone\nwrite it there, or leave out --config"
+            )
 
 
 def _limit(text: str) -> float:
