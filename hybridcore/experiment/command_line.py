@@ -16,10 +16,8 @@ from .experiment_file import read_experiment
 
 _PAIR = ("slm", "llm", "device", "dtype", "batch_size", "scoring")
 # how an experiment is run, not what it is: may stand beside its file
-_OF_THE_RUN = {"config", "output", "json", "report", "backend", "workers"} | {
-    "gpus_per_worker",
-    "ray_address",
-}
+_OF_THE_RUN = {"config", "output", "json", "report"}
+_OF_THE_RUN |= {"backend", "workers", "gpus_per_worker", "ray_address"}
 
 
 def add_pair(parser: argparse.ArgumentParser) -> None:
