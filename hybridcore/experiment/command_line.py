@@ -60,7 +60,10 @@ def add_tasks(parser: argparse.ArgumentParser) -> None:
         "--apply-chat-template", "--apply_chat_template", action="store_true"
     )
     group.add_argument(
-        "--metric", default="", help="judge by this metric, or TASK=METRIC,... [first]"
+        "--metric",
+        default="",
+        metavar="METRIC",
+        help="NAME or NAME,FILTER to judge by, or TASK=METRIC,... [first]",
     )
     group.add_argument(
         "--scoring",
@@ -110,9 +113,6 @@ def add_run(parser: argparse.ArgumentParser) -> None:
 
 def task_settings(arguments: argparse.Namespace) -> dict[str, Any]:
     """Return the fields of an :class:`Experiment` that say what is asked."""
-    metric = simple_parse_args_string(arguments.metric) if arguments.metric else {}
-    if "=" not in arguments.metric and arguments.metric:
-        metric = {"": arguments.metric}
     tasks = arguments.tasks.split(",") if arguments.tasks else DEMO_TASKS
     return {
         "tasks": tuple(name.strip() for name in tasks if name.strip()),
@@ -121,9 +121,26 @@ def task_settings(arguments: argparse.Namespace) -> dict[str, Any]:
         "include_path": arguments.include_path,
         "gen_kwargs": simple_parse_args_string(arguments.gen_kwargs),
         "apply_chat_template": arguments.apply_chat_template,
-        "metric": metric,
+        "metric": metrics_of(arguments.metric),
         "seed": arguments.seed,
     }
+
+
+def metrics_of(text: str) -> dict[str, str]:
+    """Read ``METRIC`` or ``TASK=METRIC,...``; a metric is ``name`` or ``name,filter``.
+
+    :return: metrics by task; one without a task, under ``""``, is that of all others.
+    """
+    found: dict[str, str] = {}
+    task = ""
+    for part in filter(None, map(str.strip, text.split(","))):
+        name, given, metric = part.partition("=")
+        if given:
+            task = name.strip()
+            found[task] = metric.strip()
+        else:
+            found[task] = f"{found[task]},{part}" if task in found else part
+    return found
 
 
 def experiment_of(
