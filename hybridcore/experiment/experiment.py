@@ -27,9 +27,8 @@ class Experiment:
 
     Attributes:
         pair: model arguments of :class:`~hybridcore.HybridLM`, the strategy left out.
-        metric: of each task that is not judged by its first one, as ``"acc"`` or with a
-            filter ``"exact_match,strict-match"``; under ``""`` that of
-            all others.
+        metric: ``"name"`` or ``"name,filter"`` of each task that is not judged by its
+            first one; under ``""`` that of all others.
         random_points: how many random cells a task gets at most; each has the LLM
             share of a candidate.
         resamples, confidence: of the bootstrap intervals.
