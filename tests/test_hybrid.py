@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import io
 import json
 
@@ -104,11 +105,22 @@ def test_stop_strings_end_an_answer_and_are_not_in_it(base: Hybrid) -> None:
     assert "".join(token.text for token in answer.tokens) == answer.text + "gives"
 
 
+def seeded(hybrid: Hybrid, seed: int, strategy: str = "llm-only", **options) -> Hybrid:
+    """What ``Hybrid(..., seed=seed)`` loads, with models that are loaded already."""
+    other = hybrid.with_strategy(strategy, **options)
+    other.lm.given = dataclasses.replace(other.lm.given, seed=seed)
+    return other
+
+
 def test_sampling_follows_the_seed(base: Hybrid) -> None:
     settings = {"do_sample": True, "temperature": 3.0}
-    texts = [base.generate(PROMPTS, 20, **settings) for _ in range(2)]
-    assert [a.text for a in texts[0]] == [a.text for a in texts[1]]
-    assert texts[0][0].text != base.generate(PROMPTS[0], 20)[0].text
+    texts = [
+        [answer.text for answer in lm.generate(PROMPTS, 20, **settings)]
+        for lm in (seeded(base, 1), seeded(base, 1), seeded(base, 2))
+    ]
+    assert texts[0] == texts[1]
+    assert texts[0][0] != texts[2][0]
+    assert texts[0][0] != base.generate(PROMPTS[0], 20)[0].text
 
 
 def test_nothing_asked_is_nothing_answered(base: Hybrid) -> None:
@@ -216,10 +228,10 @@ def test_elsewhere_the_text_stands_alone(capsys) -> None:
 
 @pytest.fixture
 def command(base: Hybrid, monkeypatch, capsys):
-    def made(strategy="uncertainty", **given):
-        loading = ("seed", "batch_size", "slm", "llm")
+    def made(strategy="uncertainty", *, seed, **given):
+        loading = ("batch_size", "slm", "llm")
         options = {name: v for name, v in given.items() if name not in loading}
-        return base.with_strategy(strategy, **options)
+        return seeded(base, seed, strategy, **options)
 
     monkeypatch.setattr(generate, "Hybrid", made)
 
@@ -255,3 +267,21 @@ def test_the_command_reads_standard_input(command, monkeypatch) -> None:
     line = ["--strategy", "llm-only", "--stop", "gives", "--stop", "xyz"]
     shown = command("-", *line, "--temperature", "0.0001")
     assert shown == " Eva has 13. Eva \n"
+
+
+def test_the_command_samples_by_its_seed(command, base: Hybrid) -> None:
+    line = [PROMPTS[0], "--json", "--max-new-tokens", "20", "--strategy", "llm-only"]
+    line += ["--temperature", "3"]
+    said = [
+        json.loads(command(*line, "--seed", str(seed)))[0]["text"] for seed in (1, 2)
+    ]
+    settings = {"do_sample": True, "temperature": 3.0}
+    for seed, text in zip((1, 2), said, strict=True):
+        assert text == seeded(base, seed).generate(PROMPTS[0], 20, **settings)[0].text
+    assert said[0] != said[1]
+
+
+def test_the_command_refuses_a_second_strategy(command, capsys) -> None:
+    assert main(["generate", "x", "--strategy", "entropy,uncertainty"]) == 1
+    said = capsys.readouterr().err
+    assert "strategy 'entropy,uncertainty': expected one, got 2" in said

@@ -36,13 +36,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="hybridlm", description=__doc__)
     parser.description = "A small and a large language model answer together."
     commands = parser.add_subparsers(dest="command", required=True)
-    for name, text in COMMANDS.items():
-        command = commands.add_parser(name, help=text, description=text)
-        if argv[:1] == [name]:
-            _module(name).add_arguments(command)
-    arguments = parser.parse_args(argv)
-    arguments.argv = argv
     try:
+        for name, text in COMMANDS.items():
+            command = commands.add_parser(name, help=text, description=text)
+            if argv[:1] == [name]:
+                _module(name).add_arguments(command)
+        arguments = parser.parse_args(argv)
+        arguments.argv = argv
         code: int = _module(arguments.command).run(arguments)
     except HybridLMError as error:
         print(f"error: {error}", file=sys.stderr)

@@ -9,7 +9,7 @@ from typing import Any
 
 from ..errors import ArgumentError
 from ..experiment.calibration import Calibration, Target, opened, text_of
-from ..experiment.choice import choices
+from ..experiment.choice import only_choice
 from ..experiment.command_line import add_pair, add_tasks, pair_of, task_settings
 from ..experiment.experiment import DEMO_TASKS, Experiment
 from ..experiment.running import session
@@ -68,7 +68,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _experiment(arguments: argparse.Namespace) -> Experiment:
     arguments.tasks = arguments.tasks or DEMO_TASKS[0]
-    (choice,) = choices(arguments.strategy)[:1]
+    choice = only_choice(arguments.strategy)
     return Experiment(
         kind="sweep",
         pair=pair_of(arguments),

@@ -18,7 +18,7 @@ from ..experiment.certificate import (
     certify,
     require_lossless,
 )
-from ..experiment.choice import choices
+from ..experiment.choice import only_choice
 from ..experiment.command_line import add_pair, add_tasks, pair_of, task_settings
 from ..experiment.evaluation import Evaluator
 from ..experiment.experiment import DEMO_TASKS, Experiment
@@ -49,8 +49,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Compare and print; the exit code is 1 where the texts part at more than ties."""
-    (choice,) = choices(arguments.strategy)[:1]
-    choice = choice.checked()
+    choice = only_choice(arguments.strategy).checked()
     require_lossless(choice.name, load_class(choice.name))
     with session() as progress:
         tasks = None if arguments.prompt else _tasks(arguments)

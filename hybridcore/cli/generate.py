@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.text import Text
 
 from ..completion import Completion, Token
-from ..experiment.choice import choices
+from ..experiment.choice import only_choice
 from ..experiment.command_line import add_pair, pair_of
 from ..experiment.quiet import without_bars
 from ..hybrid import Hybrid
@@ -47,7 +47,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Answer each prompt and print it as it comes."""
     given: dict[str, Any] = {"seed": arguments.seed, **pair_of(arguments)}
     if arguments.strategy is not None:
-        (choice,) = choices(arguments.strategy)[:1]
+        choice = only_choice(arguments.strategy)
         given |= {"strategy": choice.name, **choice.options}
     with without_bars():
         hybrid = Hybrid(**given)

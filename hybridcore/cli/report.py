@@ -8,7 +8,6 @@ import sys
 from pathlib import Path
 
 from ..errors import ReportError
-from ..report import write_report
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -30,6 +29,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Write the page; what was left out is said on standard error."""
+    from ..report import write_report  # its packages are an extra
+
     written = write_report(arguments.paths, arguments.output, arguments.metric)
     for note in written.notes:
         print(f"note: {note}", file=sys.stderr)
@@ -45,6 +46,8 @@ def run(arguments: argparse.Namespace) -> int:
 def page_of(run: Path) -> tuple[str | None, str]:
     """Write the page of a run that was just made; return it, or None, and a line."""
     try:
+        from ..report import write_report
+
         page = str(write_report([run]).page)
     except ReportError as error:
         return None, f"no report: {str(error).splitlines()[0]}"

@@ -15,6 +15,8 @@ from ..errors import ArgumentError
 from ..options import check_names, coerced
 from .grid import parameter
 
+_VALUES = "expected name=first:last:count or name=value,value"
+
 
 @dataclass(frozen=True)
 class Choice:
@@ -49,11 +51,31 @@ class Choice:
             for name, values in self.grid.items()
         }
         kind.from_options(options)
+        self.check_open()
         if not 0 < self.max_share <= 1:
             raise ArgumentError(
                 f"max_share={self.max_share!r}: expected a number above 0, at most 1"
             )
         return replace(self, options=options, grid=grid)
+
+    def check_open(self) -> None:
+        """Check that what has no values is what ``points`` asks for.
+
+        :raises ArgumentError: more or fewer options are open, or ``points`` is no
+            count.
+        """
+        empty = [name for name, values in self.grid.items() if not values]
+        if self.points is None and empty:
+            raise ArgumentError(
+                f"param {empty[0]!r} has no values: {_VALUES}\n"
+                "give some, or --points to have thresholds chosen"
+            )
+        if self.points is not None and (len(empty) != 1 or self.points < 1):
+            raise ArgumentError(
+                f"points={self.points!r} for {', '.join(self.grid) or 'no option'}: "
+                "expected a positive whole number and one option without values\n"
+                "write --param threshold --points 9"
+            )
 
     def filled(self, values: Iterable[Any]) -> Choice:
         """Return it with values for the option that has none."""
@@ -97,6 +119,20 @@ def choices(text: str) -> list[Choice]:
     return [Choice(name, options) for name, options in found]
 
 
+def only_choice(text: str) -> Choice:
+    """Read ``name:option=value,...``.
+
+    :raises ArgumentError: there are several strategies, or none.
+    """
+    first, *more = choices(text)
+    if more:
+        raise ArgumentError(
+            f"strategy {text!r}: expected one, got {1 + len(more)}\n"
+            "hybridlm compare takes several"
+        )
+    return first
+
+
 def varied(
     choice: Choice, params: list[str], points: int | None, max_share: float = 1.0
 ) -> Choice:
@@ -107,17 +143,11 @@ def varied(
     grid = dict(parameter(text) for text in params)
     if points is not None and all(grid.values()):
         grid.setdefault("threshold", ())
-    empty = [name for name, values in grid.items() if not values]
-    if points is None and (empty or not grid):
-        what = f"param {empty[0]!r} has no values" if empty else "nothing is varied"
+    if not grid:
         raise ArgumentError(
-            f"{what}: expected name=first:last:count or name=value,value\n"
+            f"nothing is varied: {_VALUES}\n"
             "give --param, or --points to have thresholds chosen"
         )
-    if points is not None and (len(empty) != 1 or points < 1):
-        raise ArgumentError(
-            f"points={points!r} for {', '.join(grid)}: expected a positive "
-            "whole number and one option without values\n"
-            "write --param threshold --points 9"
-        )
-    return replace(choice, grid=grid, points=points, max_share=max_share)
+    choice = replace(choice, grid=grid, points=points, max_share=max_share)
+    choice.check_open()
+    return choice

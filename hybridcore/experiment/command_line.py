@@ -15,6 +15,9 @@ from .experiment import DEMO, DEMO_TASKS, Experiment, Kind
 from .experiment_file import read_experiment
 
 _PAIR = ("slm", "llm", "device", "dtype", "batch_size", "scoring")
+# how an experiment is run, not what it is: may stand beside its file
+_OF_THE_RUN = {"config", "output", "json", "report"}
+_OF_THE_RUN |= {"backend", "workers", "gpus_per_worker", "ray_address"}
 
 
 def add_pair(parser: argparse.ArgumentParser) -> None:
@@ -57,7 +60,10 @@ def add_tasks(parser: argparse.ArgumentParser) -> None:
         "--apply-chat-template", "--apply_chat_template", action="store_true"
     )
     group.add_argument(
-        "--metric", default="", help="judge by this metric, or TASK=METRIC,... [first]"
+        "--metric",
+        default="",
+        metavar="METRIC",
+        help="NAME or NAME,FILTER to judge by, or TASK=METRIC,... [first]",
     )
     group.add_argument(
         "--scoring",
@@ -69,9 +75,10 @@ def add_tasks(parser: argparse.ArgumentParser) -> None:
 
 def add_run(parser: argparse.ArgumentParser) -> None:
     """Add the arguments that say how an experiment is run and reported."""
+    parser.set_defaults(parser=parser)
     group = parser.add_argument_group("the run")
     group.add_argument(
-        "--config", help="an experiment.toml, in place of all that stands above"
+        "--config", help="an experiment.toml, in place of all that says what is run"
     )
     group.add_argument(
         "--output", type=Path, help="run directory; one that is there is taken up again"
@@ -106,9 +113,6 @@ def add_run(parser: argparse.ArgumentParser) -> None:
 
 def task_settings(arguments: argparse.Namespace) -> dict[str, Any]:
     """Return the fields of an :class:`Experiment` that say what is asked."""
-    metric = simple_parse_args_string(arguments.metric) if arguments.metric else {}
-    if "=" not in arguments.metric and arguments.metric:
-        metric = {"": arguments.metric}
     tasks = arguments.tasks.split(",") if arguments.tasks else DEMO_TASKS
     return {
         "tasks": tuple(name.strip() for name in tasks if name.strip()),
@@ -117,9 +121,26 @@ def task_settings(arguments: argparse.Namespace) -> dict[str, Any]:
         "include_path": arguments.include_path,
         "gen_kwargs": simple_parse_args_string(arguments.gen_kwargs),
         "apply_chat_template": arguments.apply_chat_template,
-        "metric": metric,
+        "metric": metrics_of(arguments.metric),
         "seed": arguments.seed,
     }
+
+
+def metrics_of(text: str) -> dict[str, str]:
+    """Read ``METRIC`` or ``TASK=METRIC,...``; a metric is ``name`` or ``name,filter``.
+
+    :return: metrics by task; one without a task, under ``""``, is that of all others.
+    """
+    found: dict[str, str] = {}
+    task = ""
+    for part in filter(None, map(str.strip, text.split(","))):
+        name, given, metric = part.partition("=")
+        if given:
+            task = name.strip()
+            found[task] = metric.strip()
+        else:
+            found[task] = f"{found[task]},{part}" if task in found else part
+    return found
 
 
 def experiment_of(
@@ -136,6 +157,7 @@ def experiment_of(
                 f"config={arguments.config!r} is of kind {found.kind!r}: expected "
                 f"{kind!r}\nrun hybridlm {found.kind}"
             )
+        _refuse_said_twice(arguments)
         return found
     return Experiment(
         kind=kind,
@@ -146,6 +168,19 @@ def experiment_of(
         confidence=arguments.confidence,
         **task_settings(arguments),
     ).checked()
+
+
+def _refuse_said_twice(arguments: argparse.Namespace) -> None:
+    """Raise :class:`ArgumentError` for what is given beside a file that says it."""
+    # a second reading without defaults: one that was typed counts as given
+    blank = argparse.Namespace(**dict.fromkeys(vars(arguments)))
+    given = vars(arguments.parser.parse_args(arguments.argv[1:], blank))
+    for name, value in given.items():
+        if value is not None and name not in _OF_THE_RUN:
+            raise ArgumentError(
+                f"{name}={value!r} beside config={arguments.config!r}: expected it in "
+                "the file alone\nwrite it there, or leave out --config"
+            )
 
 
 def _limit(text: str) -> float:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from ..errors import ArgumentError, did_you_mean
+from ..harness.given import canonical
 from .choice import Choice
 
 Kind = Literal["compare", "sweep"]
@@ -25,8 +27,8 @@ class Experiment:
 
     Attributes:
         pair: model arguments of :class:`~hybridcore.HybridLM`, the strategy left out.
-        metric: of each task that is not judged by its first one; under ``""`` that of
-            all others.
+        metric: ``"name"`` or ``"name,filter"`` of each task that is not judged by its
+            first one; under ``""`` that of all others.
         random_points: how many random cells a task gets at most; each has the LLM
             share of a candidate.
         resamples, confidence: of the bootstrap intervals.
@@ -67,6 +69,7 @@ class Experiment:
         for name, some in (("tasks", self.tasks), ("strategies", self.strategies)):
             if not some:
                 raise ArgumentError(f"{name}: expected at least one, got none")
+        _require_pair(self.pair)
         return _with(self, strategies=tuple(c.checked() for c in self.strategies))
 
 
@@ -74,8 +77,18 @@ def _with(experiment: Experiment, **changes: Any) -> Experiment:
     return Experiment(**{**vars(experiment), **changes})
 
 
+def _require_pair(pair: Mapping[str, Any]) -> None:
+    said = canonical(pair)
+    for name in () if "config" in said else ("slm", "llm"):
+        if name not in said:
+            raise ArgumentError(
+                f"pair: {name} is missing: expected a hub id or a folder\n"
+                f'write [pair] and {name} = "demo-{name}" for the embedded one'
+            )
+
+
 def _least(name: str, value: float | None, bound: float, expected: str) -> None:
-    if value is not None and value <= bound:
+    if value is not None and not bound < value < math.inf:
         raise ArgumentError(f"{name}={value!r}: expected {expected}")
 
 

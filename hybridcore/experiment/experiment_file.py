@@ -17,7 +17,6 @@ grid = { threshold = "0.1:0.9:9" }
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -30,8 +29,6 @@ from .choice import Choice
 from .experiment import Experiment, refuse_unknown
 from .grid import span
 
-_FIELDS = [field.name for field in dataclasses.fields(Experiment)]
-_OF_CHOICE = [field.name for field in dataclasses.fields(Choice)]
 _TYPES: dict[str, tuple[type, ...]] = {
     "kind": (str,),
     "pair": (dict,),
@@ -47,6 +44,13 @@ _TYPES: dict[str, tuple[type, ...]] = {
     "random_points": (int,),
     "resamples": (int,),
     "confidence": (int, float),
+}
+_TYPES_OF_CHOICE: dict[str, tuple[type, ...]] = {
+    "name": (str,),
+    "options": (dict,),
+    "grid": (dict,),
+    "points": (int,),
+    "max_share": (int, float),
 }
 
 
@@ -69,9 +73,9 @@ def read_experiment(path: str | Path) -> Experiment:
 
 def experiment_of(content: Mapping[str, Any], where: str) -> Experiment:
     """Make an experiment of what a file says; ``where`` names it in messages."""
-    refuse_unknown(where, content, _FIELDS)
+    refuse_unknown(where, content, list(_TYPES))
     for name, value in content.items():
-        _check_type(where, name, value)
+        _check_type(where, name, value, _TYPES[name])
     if content.get("kind") not in ("compare", "sweep"):
         kind = content.get("kind")
         raise ArgumentError(f"{where}: kind={kind!r}: expected 'compare' or 'sweep'")
@@ -82,6 +86,10 @@ def experiment_of(content: Mapping[str, Any], where: str) -> Experiment:
     known["tasks"] = tuple(content.get("tasks", Experiment.tasks))
     if isinstance(known.get("metric"), str):
         known["metric"] = {"": known["metric"]}
+    for task in known["tasks"]:
+        _check_type(where, "task", task, (str,))
+    for task, metric in known.get("metric", {}).items():
+        _check_type(where, f"metric of {task!r}", metric, (str,))
     known.setdefault("pair", {})
     return Experiment(**known).checked()
 
@@ -93,8 +101,7 @@ def as_toml(experiment: Experiment) -> str:
     return tomli_w.dumps(fields)
 
 
-def _check_type(where: str, name: str, value: Any) -> None:
-    kinds = _TYPES[name]
+def _check_type(where: str, name: str, value: Any, kinds: tuple[type, ...]) -> None:
     wrong_bool = isinstance(value, bool) and bool not in kinds
     if wrong_bool or not isinstance(value, kinds):
         names = " or ".join(kind.__name__ for kind in kinds)
@@ -107,15 +114,23 @@ def _choice(entry: Any, where: str) -> Choice:
             f"{where}: strategy {entry!r}: expected a table with a name\n"
             'write [[strategies]] and name = "uncertainty"'
         )
-    refuse_unknown(f"{where}: strategy {entry['name']!r}", entry, _OF_CHOICE)
+    where = f"{where}: strategy {entry['name']!r}"
+    refuse_unknown(where, entry, list(_TYPES_OF_CHOICE))
+    for name, value in entry.items():
+        _check_type(where, name, value, _TYPES_OF_CHOICE[name])
     grid = {
-        name: span(f"{name}={values}", values)
-        if isinstance(values, str)
-        else tuple(values)
+        name: _values(f"{where}: grid", name, values)
         for name, values in entry.get("grid", {}).items()
     }
     points, max_share = entry.get("points"), entry.get("max_share", 1.0)
     return Choice(entry["name"], entry.get("options", {}), grid, points, max_share)
+
+
+def _values(where: str, name: str, values: Any) -> tuple[Any, ...]:
+    if isinstance(values, str):
+        return span(f"{name}={values}", values)
+    _check_type(where, name, values, (list, str))
+    return tuple(values)
 
 
 def _entry(choice: Choice) -> dict[str, Any]:

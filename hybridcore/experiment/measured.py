@@ -68,14 +68,13 @@ def _of_task(
     shares: Mapping[int, Floats],
 ) -> Measured:
     samples = list(lines_of(folder / f"samples_{facts.name}.jsonl"))
-    first = samples[0]["filter"]
-    samples = [sample for sample in samples if sample["filter"] == first]
+    samples = [sample for sample in samples if sample["filter"] == facts.filter]
     # a trace numbers the documents that were asked, whichever of the task's they are
     ids = range(len(samples))
     values = [sample.get(facts.metric) for sample in samples]
     known = all(i in shares for i in ids) and not np.isnan(list(shares.values())).any()
     counted = np.array([shares[i] for i in ids]) if known else None
-    metric = f"{facts.metric},{first}"
+    metric = f"{facts.metric},{facts.filter}"
     value = results["results"][facts.name].get(metric)
     return Measured(
         documents=tuple((s["doc_id"], s["doc_hash"]) for s in samples),

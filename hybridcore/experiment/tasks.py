@@ -43,7 +43,7 @@ class TaskFacts:
 
     Attributes:
         kind: lm_eval's output type, such as ``"generate_until"``.
-        metric: the one that the task is judged by.
+        metric, filter: those that the task is judged by.
         aggregate: from the metric's values of all documents to its value.
     """
 
@@ -52,6 +52,7 @@ class TaskFacts:
     metric: str
     aggregate: Callable[[list[Any]], float]
     higher_is_better: bool
+    filter: str = "none"
 
     @property
     def scores(self) -> bool:
@@ -64,30 +65,44 @@ def task_facts(
 ) -> dict[str, TaskFacts]:
     """Load the named tasks, groups resolved, and return what is to be known.
 
-    :param metric: chosen metrics by task; under ``""`` that of all others.
-    :raises ArgumentError: a task has no documents, or not the metric.
+    :param metric: chosen metrics by task, each a name or ``name,filter``; under ``""``
+        that of all others.
+    :raises ArgumentError: a task has no documents, or not the metric or the filter.
     """
     found = {}
     for name, task in _loaded(manager, names).items():
-        known = list(task.aggregation())
-        chosen = metric.get(name, metric.get("", known[0]))
-        if chosen not in known:
-            raise ArgumentError(
-                f"task {name!r} has no metric {chosen!r}"
-                f"{did_you_mean(chosen, known)}\nits metrics: {', '.join(known)}"
-            )
+        metrics, filters = list(task.aggregation()), _filters(task)
+        asked = metric.get(name, metric.get("", metrics[0]))
+        chosen, _, judged_by = asked.partition(",")
+        _require(name, "metric", chosen, metrics)
+        if judged_by:
+            _require(name, "filter", judged_by, filters)
         found[name] = TaskFacts(
             name=name,
             kind=task.OUTPUT_TYPE,
             metric=chosen,
             aggregate=task.aggregation()[chosen],
             higher_is_better=bool(task.higher_is_better().get(chosen, True)),
+            filter=judged_by or next(iter(filters), "none"),
         )
     for name in set(metric) - {""} - set(found):
         raise ArgumentError(
             f"metric of {name!r}: no such task here{did_you_mean(name, found)}"
         )
     return found
+
+
+def _filters(task: Any) -> list[str]:
+    """Return the names of a task's filters, in the order of its samples."""
+    return [str(one.name) for one in task._filters]
+
+
+def _require(task: str, what: str, chosen: str, known: Sequence[str]) -> None:
+    if chosen not in known:
+        raise ArgumentError(
+            f"task {task!r} has no {what} {chosen!r}"
+            f"{did_you_mean(chosen, known)}\nits {what}s: {', '.join(known)}"
+        )
 
 
 def _loaded(manager: TaskManager, names: Sequence[str]) -> dict[str, Any]:

@@ -8,6 +8,8 @@ from functools import cached_property
 from pathlib import Path
 from string import Template
 
+from lm_eval.utils import handle_arg_string
+
 from .. import __version__
 from ..discovery import strategy_names
 from ..errors import ArgumentError
@@ -60,7 +62,8 @@ KINDS = {
 class Project:
     """A distribution to be written.
 
-    :raises ArgumentError: the name cannot be one, or is taken.
+    :raises ArgumentError: the name cannot be one, or is taken, or lm_eval reads it as
+        another value than a word.
     """
 
     name: str
@@ -71,6 +74,12 @@ class Project:
             raise ArgumentError(
                 f"name {self.name!r}: expected small letters and digits, in words "
                 "joined by '-', such as 'my-router'"
+            )
+        if handle_arg_string(self.name) != self.name:
+            raise ArgumentError(
+                f"name {self.name!r}: strategy={self.name} would be read as "
+                f"{handle_arg_string(self.name)!r}: expected a word that is no value\n"
+                f"choose another, such as '{self.name}-router'"
             )
         if self.name in strategy_names():
             raise ArgumentError(

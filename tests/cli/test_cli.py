@@ -137,6 +137,15 @@ def test_new_says_in_json_what_it_wrote(tmp_path, capsys):
     assert "\nnext:\n    cd " in capsys.readouterr().out
 
 
+@pytest.mark.parametrize("name", ["none", "true", "false", "nan"])
+def test_a_name_that_lm_eval_reads_as_a_value_is_refused(name, tmp_path, capsys):
+    assert main(["new", name, "--into", str(tmp_path)]) == 1
+    assert f"error: name '{name}': strategy={name} would" in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
+    # what only begins so is a name, and its class can be written
+    assert main(["new", f"{name}-x", "--into", str(tmp_path)]) == 0
+
+
 def test_eval_hands_everything_to_lm_eval(monkeypatch):
     import lm_eval.__main__
 

@@ -181,3 +181,39 @@ def test_a_damaged_file_is_named(one: Path, refused, tmp_path: Path, name: str) 
     said = refused(*LINE, "--output", str(run))
     assert f"entropy/{name}' cannot be read" in said
     assert "delete the cell's folder to have it run again" in said
+
+
+@pytest.mark.parametrize(
+    ("command", "more", "said"),
+    [
+        ("compare", ["--limit", "3"], "limit=3"),
+        ("compare", ["--seed", "1234"], "seed=1234"),
+        ("compare", ["--strategies", "entropy"], "strategies='entropy'"),
+        ("compare", ["--resamples", "200"], "resamples=200"),
+        ("compare", ["--random-points", "0"], "random_points=0"),
+        ("compare", ["--slm", "x"], "slm='x'"),
+        ("compare", ["--apply-chat-template"], "apply_chat_template=True"),
+        ("sweep", ["--points", "3"], "points=3"),
+        ("sweep", ["--param", "threshold=1,2"], "param=['threshold=1,2']"),
+        ("sweep", ["--strategy", "uncertainty"], "strategy='uncertainty'"),
+    ],
+)
+def test_what_a_config_says_is_not_said_twice(
+    refused, tmp_path: Path, command, more, said
+) -> None:
+    path = tmp_path / "e.toml"
+    path.write_text(
+        f'kind = "{command}"\npair = {{ slm = "demo-slm", llm = "demo-llm" }}\n'
+        '[[strategies]]\nname = "entropy"\n'
+    )
+    line = [command, "--config", str(path), *more, "--output", str(tmp_path / "run")]
+    assert f"error: {said} beside config='{path}': expected it in" in refused(*line)
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    "command", [["certify"], ["calibrate", "--target-llm-share", "0.5"]]
+)
+def test_a_second_strategy_is_refused(refused, command) -> None:
+    said = refused(*command, "--strategy", "speculative,entropy")
+    assert "strategy 'speculative,entropy': expected one, got 2" in said

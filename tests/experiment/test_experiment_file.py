@@ -14,7 +14,9 @@ from hybridcore.experiment.experiment_file import as_toml, read_experiment
 from hybridcore.experiment.plan import candidates, random_cells
 
 PAIR = {"slm": "demo-slm", "llm": "demo-llm", "batch_size": 8}
-MINIMAL = 'kind = "sweep"\n[[strategies]]\nname = "entropy"\n'
+MODELS = 'slm = "demo-slm", llm = "demo-llm"'
+HEAD = f'kind = "sweep"\npair = {{ {MODELS} }}\n'
+MINIMAL = HEAD + '[[strategies]]\nname = "entropy"\n'
 
 
 def test_strategies_of_a_command_line() -> None:
@@ -89,7 +91,9 @@ def test_what_a_file_leaves_out_has_its_default(tmp_path: Path) -> None:
     path = tmp_path / "e.toml"
     path.write_text(MINIMAL + 'options = { threshold = "0.5" }\n[strategies.grid]\n')
     found = read_experiment(path)
-    assert found == Experiment("sweep", {}, (Choice("entropy", {"threshold": 0.5}),))
+    models = {"slm": "demo-slm", "llm": "demo-llm"}
+    entropy = Choice("entropy", {"threshold": 0.5})
+    assert found == Experiment("sweep", models, (entropy,))
     path.write_text(MINIMAL + 'grid = { threshold = "0.5:1.5:3" }\n')
     assert read_experiment(path).strategies[0].grid == {"threshold": (0.5, 1.0, 1.5)}
 
@@ -120,8 +124,41 @@ def test_what_a_file_leaves_out_has_its_default(tmp_path: Path) -> None:
             "both given",
         ),
         (MINIMAL.replace("entropy", "entopy"), "did you mean 'entropy'?"),
-        (MINIMAL + '[pair]\nstrategy = "x"', "pair: strategy='x': expected none here"),
-        (MINIMAL + '[pair]\ntrace = "x"', "pair: trace='x': expected none here"),
+        (
+            MINIMAL.replace(MODELS, f'{MODELS}, strategy = "x"'),
+            "pair: strategy='x': expected none here",
+        ),
+        (
+            MINIMAL.replace(MODELS, f'{MODELS}, trace = "x"'),
+            "pair: trace='x': expected none here",
+        ),
+        (MINIMAL.replace(MODELS, ""), "pair: slm is missing: expected a hub id"),
+        (MINIMAL.replace(HEAD, 'kind = "sweep"\n'), "pair: slm is missing"),
+        (MINIMAL.replace(", llm =", ", dtype ="), "pair: llm is missing"),
+        ("limit = nan\n" + MINIMAL, "limit=nan: expected more than 0"),
+        ("limit = inf\n" + MINIMAL, "limit=inf: expected more than 0"),
+        ("tasks = [1]\n" + MINIMAL, "task=1: expected str"),
+        ("metric = { a = 1 }\n" + MINIMAL, "metric of 'a'=1: expected str"),
+        (MINIMAL + "options = []", "strategy 'entropy': options=[]: expected dict"),
+        (MINIMAL + "grid = [1]", "strategy 'entropy': grid=[1]: expected dict"),
+        (
+            MINIMAL + "grid = { threshold = 0.5 }",
+            "strategy 'entropy': grid: threshold=0.5: expected list or str",
+        ),
+        (MINIMAL + 'points = "3"', "strategy 'entropy': points='3': expected int"),
+        (MINIMAL + "points = true", "strategy 'entropy': points=True: expected int"),
+        (MINIMAL + 'max_share = "1"', "max_share='1': expected int or float"),
+        (MINIMAL + "max_share = nan", "max_share=nan: expected a number above 0"),
+        (MINIMAL + "points = 3", "points=3 for no option: expected a positive"),
+        (
+            MINIMAL + "points = 3\ngrid = { threshold = [1] }",
+            "points=3 for threshold: expected a positive whole number and one option",
+        ),
+        (
+            MINIMAL + "points = 0\ngrid = { threshold = [] }",
+            "points=0 for threshold: expected a positive whole number",
+        ),
+        (MINIMAL + "grid = { threshold = [] }", "param 'threshold' has no values"),
     ],
 )
 def test_files_that_are_none(tmp_path: Path, text: str, message: str) -> None:
