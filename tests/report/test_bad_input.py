@@ -174,3 +174,15 @@ def test_odd_results_never_end_in_a_traceback(write, capsys):
     write.lines("samples_sums.jsonl", [{"doc_id": 0, "resps": 5, "arguments": 5}])
     assert said(capsys, write.folder)[0] == 0
     assert json.loads((write.folder / "results_1.json").read_text())
+
+
+def test_a_trace_that_samples_do_not_tell_the_documents_of(write):
+    folder = write.run(write.Cell("uncertainty"))
+    path = folder / "cells/uncertainty" / "samples_sums.jsonl"
+    lines = path.read_text().splitlines(keepends=True)
+    path.write_text("".join([lines[0], lines[1][:40] + "\n", *lines[2:]]))
+    run, notes = read(folder)
+    assert any("nobody can say whose the lines of the trace are" in n for n in notes)
+    outcome = run.cells[0].tasks["sums"]
+    assert all(answer.tokens is None for answer in outcome.answers.values())
+    assert len(outcome.answers) == 3
