@@ -186,3 +186,41 @@ def test_a_trace_that_samples_do_not_tell_the_documents_of(write):
     outcome = run.cells[0].tasks["sums"]
     assert all(answer.tokens is None for answer in outcome.answers.values())
     assert len(outcome.answers) == 3
+
+
+@pytest.mark.parametrize(
+    "counts",
+    [
+        {"acceptance_histogram": 5},
+        {"acceptance_histogram": ["x", None, -3, 2]},
+        {"acceptance_histogram": {"0": 1}},
+        {"acceptance_histogram": [1, 2], "mean_acceptance_length": "long"},
+        {"acceptance_histogram": [1, 2], "draft_acceptance_rate": [1]},
+        {"llm_forwards": True, "llm_tokens_processed": 10**400},
+        {"activated_params_per_token": "many", "tokens_out": 10**400},
+    ],
+)
+def test_odd_counts_never_end_in_a_traceback(write, capsys, counts):
+    folder = write.run(write.Cell("uncertainty"))
+    path = folder / "cells/uncertainty" / "results.json"
+    results = json.loads(path.read_text())
+    results["config"]["hybrid"]["tasks"] = {"sums": counts}
+    path.write_text(json.dumps(results))
+    assert said(capsys, folder)[0] == 0
+
+
+def test_odd_settings_never_end_in_a_traceback(write, capsys):
+    made = write.Cell("uncertainty")
+    write.results("results_1.json", made, **{"n-shot": {"sums": [3]}})
+    write.lines("samples_sums.jsonl", [{"doc_id": 0, "resps": [[10**400]]}])
+    assert said(capsys, write.folder)[0] == 0
+
+
+def test_a_part_of_the_gap_that_is_no_number_is_left_out(write, capsys):
+    folder = write.run()
+    share = {"value": 0.2}
+    cpt = {"0.8": share, "most": share, "nan": share, "": share}
+    curve = {"task": "sums", "family": "uncertainty", "apgr": 3, "cpt": cpt}
+    (folder / "curves.json").write_text(json.dumps([curve]))
+    assert said(capsys, folder)[0] == 0
+    assert read(folder)[0].curves["sums"][0].cpt.keys() == {"0.8"}
