@@ -14,6 +14,7 @@ from ..experiment.choice import choices
 from ..experiment.command_line import add_pair, add_tasks, pair_of, task_settings
 from ..experiment.experiment import DEMO_TASKS, Experiment
 from ..experiment.running import session
+from ..whole_file import write_whole
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -59,7 +60,7 @@ def run(arguments: argparse.Namespace) -> int:
     with session() as progress:
         fraction = arguments.calibration_fraction
         found = Calibration(experiment, fraction, progress)(target, arguments.points)
-    arguments.output.write_text(text_of(found), encoding="utf-8")
+    write_whole(arguments.output, text_of(found))
     if line := missed(found):
         print(f"note: {line}", file=sys.stderr)
     if arguments.json:

@@ -1,10 +1,12 @@
 """Files that are missing, cut off, foreign, or too few: one clear line each."""
 
 import json
+from pathlib import Path
 
 import pytest
 
 from hybridcore.cli import main
+from hybridcore.report import write_report
 from hybridcore.report.metric import Metrics
 from hybridcore.report.notes import Notes
 from hybridcore.report.run_directory import read_run_directory
@@ -224,3 +226,20 @@ def test_a_part_of_the_gap_that_is_no_number_is_left_out(write, capsys):
     (folder / "curves.json").write_text(json.dumps([curve]))
     assert said(capsys, folder)[0] == 0
     assert read(folder)[0].curves["sums"][0].cpt.keys() == {"0.8"}
+
+
+def test_a_page_that_was_there_stays_until_the_new_one_is_whole(write, monkeypatch):
+    page = write_report([write.run()]).page
+    before = page.read_bytes()
+    wrote = Path.write_bytes
+
+    def killed(self, data):
+        if "report.html" in self.name:
+            wrote(self, data[:100])
+            raise KeyboardInterrupt
+        return wrote(self, data)
+
+    monkeypatch.setattr(Path, "write_bytes", killed)
+    with pytest.raises(KeyboardInterrupt):
+        write_report([page.parent])
+    assert page.read_bytes() == before
