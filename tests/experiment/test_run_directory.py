@@ -89,7 +89,8 @@ def test_a_folder_of_other_things_is_refused(tmp_path, name) -> None:
 @pytest.fixture
 def stranger():
     """Another process, alive."""
-    process = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+    line = [sys.executable, "-c", "import sys; sys.stdin.read()"]
+    process = subprocess.Popen(line, stdin=subprocess.PIPE)
     yield process
     process.communicate()
 
