@@ -8,7 +8,7 @@ from typing import Any
 
 from . import numbers
 from .estimate import Estimate
-from .json_values import number, whole
+from .json_values import number
 from .palette import Styles
 from .pareto import KEPT, cheapest, front
 from .run import Cell, Run, TaskOutcome
@@ -210,7 +210,7 @@ def _ratio(value: Any, percent: bool) -> Quantity:
 
 
 def _count(value: Any) -> Quantity:
-    found = whole(value) if isinstance(value, int) else None
+    found = value if isinstance(value, int) and number(value) is not None else None
     return Quantity(numbers.count(found), key=found)
 
 

@@ -214,7 +214,8 @@ def test_odd_counts_never_end_in_a_traceback(write, capsys, counts):
 def test_odd_settings_never_end_in_a_traceback(write, capsys):
     made = write.Cell("uncertainty")
     write.results("results_1.json", made, **{"n-shot": {"sums": [3]}})
-    write.lines("samples_sums.jsonl", [{"doc_id": 0, "resps": [[10**400]]}])
+    sample = {"doc_id": 0, "arguments": [["q", " a"]]}
+    write.lines("samples_sums.jsonl", [{**sample, "resps": [[10**400]]}])
     assert said(capsys, write.folder)[0] == 0
 
 
