@@ -95,9 +95,7 @@ class Calibration:
         :raises HybridLMError: a run failed.
         """
         if points < 1:
-            raise ArgumentError(
-                f"points={points!r}: expected a positive whole number"
-            )
+            raise ArgumentError(f"points={points!r}: expected a positive whole number")
         with self._cells(self._evaluator) as run:
             llm = run(cell_of("llm-only", {}, "llm-only"))
             look = self._for_share if target.llm_share else self._for_accuracy

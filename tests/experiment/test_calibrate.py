@@ -123,7 +123,9 @@ def test_bad_input(hybridlm, line, message) -> None:
     assert message in err
 
 
-NOTHING = dict.fromkeys(("value", "low", "high", "llm_share", "share_low", "share_high"))
+NOTHING = dict.fromkeys(
+    ("value", "low", "high", "llm_share", "share_low", "share_high")
+)
 NOTHING |= dict.fromkeys(("difference", "difference_low", "difference_high"))
 
 

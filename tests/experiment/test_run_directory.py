@@ -50,10 +50,13 @@ def test_a_run_killed_as_it_began_is_begun_again(tmp_path, monkeypatch, rename) 
     path = tmp_path / "run"
     killed_before(path, rename, monkeypatch)
     left = {entry.name for entry in path.iterdir()}
-    assert left == [
-        {".experiment.toml.new"},
-        {"experiment.toml", ".run.json.new"},
-    ][rename]
+    assert (
+        left
+        == [
+            {".experiment.toml.new"},
+            {"experiment.toml", ".run.json.new"},
+        ][rename]
+    )
     assert taken_up(path).done() == {}
     assert {entry.name for entry in path.iterdir()} == {
         "experiment.toml",

@@ -43,9 +43,7 @@ def share_panels(run: Run, task: str) -> list[Panel]:
 
 def acceptance_panels(run: Run, task: str) -> list[Panel]:
     """Return the cells that had drafts judged."""
-    panels = [
-        Panel(cell, outcome, _blocks(outcome)) for cell, outcome in run.on(task)
-    ]
+    panels = [Panel(cell, outcome, _blocks(outcome)) for cell, outcome in run.on(task)]
     return [panel for panel in panels if sum(panel.values)]
 
 
