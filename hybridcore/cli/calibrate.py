@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
 from ..errors import ArgumentError
-from ..experiment.calibration import Calibration, Target, opened, text_of
+from ..experiment.calibration import Calibration, Target, missed, opened, text_of
 from ..experiment.choice import only_choice
 from ..experiment.command_line import add_pair, add_tasks, pair_of, task_settings
 from ..experiment.experiment import DEMO_TASKS, Experiment
 from ..experiment.running import session
+from ..whole_file import write_whole
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -58,7 +60,9 @@ def run(arguments: argparse.Namespace) -> int:
     with session() as progress:
         fraction = arguments.calibration_fraction
         found = Calibration(experiment, fraction, progress)(target, arguments.points)
-    arguments.output.write_text(text_of(found), encoding="utf-8")
+    write_whole(arguments.output, text_of(found))
+    if line := missed(found):
+        print(f"note: {line}", file=sys.stderr)
     if arguments.json:
         print(json.dumps({"file": str(arguments.output), **found}, indent=2))
     else:
@@ -83,23 +87,31 @@ def _said(found: dict[str, Any], arguments: argparse.Namespace) -> str:
     chosen, checked = found["calibration"], found["held_out"]
     option = arguments.option
     percent = f"{100 * arguments.confidence:g} %"
+    value = [_number(checked[name]) for name in ("value", "low", "high", "llm_value")]
+    gap = [_signed(checked[f"difference_{end}"]) for end in ("low", "high")]
+    share = [_percent(checked[n]) for n in ("llm_share", "share_low", "share_high")]
     return "\n".join(
         [
             f"{found['strategy']} {option}={found['options'][option]:g}, chosen on "
             f"{len(chosen['documents'])} documents of {found['task']}: "
             f"LLM share {_percent(chosen['llm_share'])}, "
-            f"{found['metric']} {chosen['value']:.3f}",
+            f"{found['metric']} {_number(chosen['value'])}",
             f"on {len(checked['documents'])} held-out documents ({percent} intervals):",
-            f"  LLM share {_percent(checked['llm_share'])} "
-            f"[{_percent(checked['share_low'])}, {_percent(checked['share_high'])}]",
-            f"  {found['metric']} {checked['value']:.3f} "
-            f"[{checked['low']:.3f}, {checked['high']:.3f}], "
-            f"LLM alone {checked['llm_value']:.3f}, difference "
-            f"[{checked['difference_low']:+.3f}, {checked['difference_high']:+.3f}]",
+            f"  LLM share {share[0]} [{share[1]}, {share[2]}]",
+            f"  {found['metric']} {value[0]} [{value[1]}, {value[2]}], "
+            f"LLM alone {value[3]}, difference [{gap[0]}, {gap[1]}]",
             f"saved; use it with --model_args ...,calibration={arguments.output}",
         ]
     )
 
 
-def _percent(value: float) -> str:
-    return f"{100 * value:.1f} %"
+def _percent(value: float | None) -> str:
+    return "-" if value is None else f"{100 * value:.1f} %"
+
+
+def _number(value: float | None) -> str:
+    return "-" if value is None else f"{value:.3f}"
+
+
+def _signed(value: float | None) -> str:
+    return "-" if value is None else f"{value:+.3f}"

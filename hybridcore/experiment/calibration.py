@@ -90,10 +90,12 @@ class Calibration:
         """Return what ``calibration=FILE`` takes, and what was measured.
 
         :param points: thresholds tried for an accuracy.
-        :raises ArgumentError: the strategy does not threshold a signal, or no
-            threshold reaches the target.
+        :raises ArgumentError: there are no points, the strategy does not threshold a
+            signal, or no threshold reaches the target.
         :raises HybridLMError: a run failed.
         """
+        if points < 1:
+            raise ArgumentError(f"points={points!r}: expected a positive whole number")
         with self._cells(self._evaluator) as run:
             llm = run(cell_of("llm-only", {}, "llm-only"))
             look = self._for_share if target.llm_share else self._for_accuracy
@@ -133,7 +135,7 @@ class Calibration:
         raise ArgumentError(
             f"target accuracy={target.accuracy!r}: none of {points} thresholds reaches "
             f"{bound:.4g}, {self._option}={best.threshold:g} comes to "
-            f"{best.measured.value:.4g}\nlower the target, or try more --points"
+            f"{_shortly(best.measured.value)}\nlower the target, or try more --points"
         )
 
     def _bound(self, alone: Measured, accuracy: float) -> float:
@@ -240,9 +242,26 @@ def opened(choice: Choice, option: str) -> Choice:
     return Choice(choice.name, choice.options, {option: ()}, 1)
 
 
+def missed(report: dict[str, Any]) -> str | None:
+    """Return a line on a share that no threshold came near; None where one did."""
+    wanted, found = report["target"].get("llm_share"), report["calibration"]
+    share = found["llm_share"]
+    if wanted is None or (share is not None and abs(share - wanted) <= _NEAR):
+        return None
+    said = "is not known" if share is None else f"comes to {100 * share:.1f} %"
+    return (
+        f"target llm_share={wanted!r} is missed: the LLM share {said} at the nearest "
+        "threshold that was tried"
+    )
+
+
 def text_of(report: dict[str, Any]) -> str:
     """Return a calibration as it is saved."""
     return dumped(report) + "\n"
+
+
+def _shortly(value: float | None) -> str:
+    return "no number" if value is None else f"{value:.4g}"
 
 
 def _shown(row: Row) -> dict[str, Any]:

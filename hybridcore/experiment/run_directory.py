@@ -27,8 +27,11 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+import psutil
+
 from .. import __version__
 from ..errors import ArgumentError
+from ..whole_file import new_name, write_whole
 from .cell import Cell
 from .experiment import Experiment
 from .experiment_file import as_toml, read_experiment
@@ -49,14 +52,15 @@ class RunDirectory:
     def __init__(self, path: Path, experiment: Experiment, command: str) -> None:
         self.path = path
         self._cells = path / "cells"
-        if path.exists() and (not path.is_dir() or any(path.iterdir())):
+        if _is_new(path):
+            self._create(experiment, command)
+        else:
             check_format(path)
             _check_same(path, experiment)
-        else:
-            self._create(experiment, command)
         self._cells.mkdir(exist_ok=True)
         for left in self._cells.glob(f"{_UNFINISHED}*"):
-            shutil.rmtree(left)
+            if _is_abandoned(left):
+                shutil.rmtree(left)
 
     def done(self) -> dict[str, dict[str, Any]]:
         """Return ``cell.json`` of every cell that is finished, by id."""
@@ -109,7 +113,11 @@ class RunDirectory:
             raise ArgumentError(
                 f"output={str(self.path)!r} cannot be made: {error}\nname another"
             ) from None
-        self.write("experiment.toml", as_toml(experiment))
+        # one that is there may be its author's own
+        if (self.path / "experiment.toml").exists():
+            _check_same(self.path, experiment)
+        else:
+            self.write("experiment.toml", as_toml(experiment))
         self.write("run.json", json.dumps(_described(experiment, command), indent=2))
 
 
@@ -130,11 +138,20 @@ def check_format(path: Path) -> None:
         )
 
 
-def write_whole(path: Path, text: str) -> None:
-    """Write a file so that no reader ever sees a part of it."""
-    new = path.with_name(f".{path.name}.new")
-    new.write_text(text, encoding="utf-8")
-    new.replace(path)
+def _is_new(path: Path) -> bool:
+    """Whether nothing is there but what a run writes first, and may be killed at."""
+    if not path.exists():
+        return True
+    first = path / "experiment.toml"
+    known = {first, new_name(first), new_name(path / "run.json")}
+    return path.is_dir() and known.issuperset(path.iterdir())
+
+
+def _is_abandoned(folder: Path) -> bool:
+    """Whether no other process is filling a folder: its name ends in who does."""
+    pid = folder.name.rpartition("-")[2]
+    alive = pid.isdecimal() and int(pid) != os.getpid() and psutil.pid_exists(int(pid))
+    return not alive
 
 
 def _check_same(path: Path, experiment: Experiment) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from .aggregation import statistic_of
+from .edge import edge_interval
 from .experiment import Experiment
 from .intervals import Interval, Resampling, Statistic, difference, ratio
 from .measured import Measured
@@ -119,7 +120,7 @@ class TaskSummary:
             "metric": one.metric,
             "higher_is_better": self.facts.higher_is_better,
             "value": one.value,
-            **self._bounds("", entry, entry.value),
+            **self._value_bounds(entry),
             "llm_share": one.llm_share,
             **self._bounds("share_", entry, entry.share),
             **self._estimate("difference", entry, self.lag(entry)),
@@ -128,6 +129,14 @@ class TaskSummary:
             "documents": len(one.documents),
             "note": self._note(entry),
         }
+
+    def _value_bounds(self, entry: Entry) -> dict[str, float | None]:
+        values = None if entry.value is None else entry.measured.values
+        confidence = self._experiment.confidence
+        edge = edge_interval(self.facts.aggregate, values, confidence)
+        if edge is None:
+            return self._bounds("", entry, entry.value)
+        return {"low": edge.low, "high": edge.high}
 
     def _estimate(
         self, name: str, entry: Entry, statistic: Statistic | None

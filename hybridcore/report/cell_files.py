@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from . import estimate
+from .asked_documents import documents_in, renumbered
 from .json_files import read_lines
 from .json_values import whole
 from .metric import Metrics
@@ -38,6 +39,7 @@ def read_cell(run: Run, cell: Cell, files: CellFiles, metrics: Metrics) -> None:
         _note_foreign(path, kept, metrics)
     for task, path in files.samples.items():
         outcome = cell.tasks.setdefault(task, TaskOutcome())
+        _renumber(outcome, path, whole(cell.info.get("processes")), metrics)
         documents = run.documents.setdefault(task, {})
         lines = read_lines(path, metrics.notes)
         kept = [add_sample(documents, outcome, line) for line in lines]
@@ -58,6 +60,20 @@ def _add_results(
     cell.info = cell.info or results.hybrid
     if not results.higher_is_better(task, metric):
         run.higher_is_better[task] = False
+
+
+def _renumber(
+    outcome: TaskOutcome, samples: Path, processes: int, metrics: Metrics
+) -> None:
+    if not outcome.answers:
+        return
+    found = renumbered(outcome.answers, documents_in(samples), processes)
+    if found is None:
+        metrics.notes.add(
+            f"{str(samples)!r}: samples are missing, so that nobody can say whose the "
+            "lines of the trace are: they are left out"
+        )
+    outcome.answers = found or {}
 
 
 def _note_foreign(path: Path, kept: list[bool], metrics: Metrics) -> None:

@@ -27,9 +27,9 @@ def command_of(results: Results) -> str | None:
     for name in _FLAGS:
         if said.get(name) not in (None, "", {}):
             line += [f"--{name}", _joined(said[name])]
-    few = set(items(results.content.get("n-shot")))
+    few = set(map(str, items(results.content.get("n-shot"))))
     if len(few) == 1:
-        line += ["--num_fewshot", str(*few)]
+        line += ["--num_fewshot", *few]
     return shlex.join(line)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from ..errors import ReportError
-from .json_values import table
+from .json_values import number, table
 from .notes import Notes
 from .run import Curve, Run
 from .summary_file import estimate_of, rows_of
@@ -25,6 +25,17 @@ def apply_curves(run: Run, path: Path, notes: Notes) -> None:
         curve = Curve(
             family=str(row.get("family", "")),
             apgr=estimate_of(table(row.get("apgr"))),
-            cpt={name: estimate_of(table(share)) for name, share in shares.items()},
+            cpt={
+                level: estimate_of(table(share))
+                for level, share in shares.items()
+                if _is_level(level)
+            },
         )
         run.curves.setdefault(str(row.get("task")), []).append(curve)
+
+
+def _is_level(name: str) -> bool:
+    try:
+        return number(float(name)) is not None
+    except ValueError:
+        return False

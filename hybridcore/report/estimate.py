@@ -9,6 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
+from ..wilson import wilson
+
 CONFIDENCE = 0.95
 _RESAMPLES = 1000
 _BATCH_ELEMENTS = 2_000_000
@@ -44,9 +46,7 @@ def mean(values: Sequence[float]) -> Estimate | None:
     if count == 1:
         return Estimate(value, documents=1)
     if set(values) <= {0.0, 1.0}:
-        test = stats.binomtest(int(sum(values)), count)
-        ends = test.proportion_ci(CONFIDENCE, method="wilson")
-        return Estimate(value, float(ends.low), float(ends.high), count)
+        return Estimate(value, *wilson(int(sum(values)), count, CONFIDENCE), count)
     return _bootstrapped(np.asarray(values, float), np.ones(count), value)
 
 

@@ -6,6 +6,8 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+_ENDLESS = 2**63  # no count comes to that
+
 
 def table(value: Any) -> Mapping[str, Any]:
     """Return an object as it is, anything else as an empty one."""
@@ -26,10 +28,16 @@ def tables(value: Any) -> list[Mapping[str, Any]]:
 
 def number(value: Any) -> float | None:
     """Return a finite number; None for anything else."""
-    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    return float(value) if is_number and math.isfinite(value) else None
+    if not isinstance(value, (int, float)) or isinstance(value, bool):
+        return None
+    try:
+        found = float(value)
+    except OverflowError:
+        return None
+    return found if math.isfinite(found) else None
 
 
 def whole(value: Any) -> int:
     """Return a count; 0 for anything else."""
-    return value if isinstance(value, int) else 0
+    is_count = isinstance(value, int) and not isinstance(value, bool)
+    return value if is_count and 0 <= value < _ENDLESS else 0

@@ -136,8 +136,16 @@ def described(run: Run) -> Any:
         "piece": PIECE,
         "tasks": run.tasks(),
         "first": [_first(run, task) for task in run.tasks()],
+        "judged": [_is_judged(run, task) for task in run.tasks()],
         "cells": [_cell(run, place, cell) for place, cell in enumerate(run.cells)],
     }
+
+
+def _is_judged(run: Run, task: str) -> bool:
+    """Whether the answers to a task are right or wrong, nothing between or beyond."""
+    answers = (a for _, outcome in run.on(task) for a in outcome.answers.values())
+    values = {answer.value for answer in answers} - {None}
+    return bool(values) and values <= {0.0, 1.0}
 
 
 def _first(run: Run, task: str) -> int | None:

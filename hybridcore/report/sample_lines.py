@@ -73,7 +73,7 @@ def _scored(response: Any) -> Scored:
     parts = items(response) or [response]
     try:
         said = float(parts[0])
-    except (IndexError, TypeError, ValueError):
+    except (IndexError, OverflowError, TypeError, ValueError):
         said = math.nan
     likelihood = said if math.isfinite(said) else None
     return Scored(likelihood, len(parts) > 1 and str(parts[1]) == "True")

@@ -8,6 +8,7 @@ from typing import Any
 
 from . import numbers
 from .estimate import Estimate
+from .json_values import number
 from .palette import Styles
 from .pareto import KEPT, cheapest, front
 from .run import Cell, Run, TaskOutcome
@@ -204,20 +205,18 @@ def _plain(estimate: Estimate | None) -> Quantity:
 
 
 def _ratio(value: Any, percent: bool) -> Quantity:
-    if not isinstance(value, (int, float)):
-        return Quantity(numbers.NONE)
-    return Quantity(numbers.number(float(value), percent), key=float(value))
+    found = number(value)
+    return Quantity(numbers.number(found, percent), key=found)
 
 
 def _count(value: Any) -> Quantity:
-    known = isinstance(value, int)
-    return Quantity(numbers.count(value), key=float(value) if known else None)
+    found = value if isinstance(value, int) and number(value) is not None else None
+    return Quantity(numbers.count(found), key=found)
 
 
 def _magnitude(value: Any) -> Quantity:
-    if not isinstance(value, (int, float)):
-        return Quantity(numbers.NONE)
-    return Quantity(numbers.magnitude(value), key=float(value))
+    found = number(value)
+    return Quantity(numbers.magnitude(found), key=found)
 
 
 def _cost(outcome: TaskOutcome) -> float:

@@ -12,6 +12,7 @@ from tqdm import tqdm
 
 from .. import __version__
 from ..errors import ReportError
+from ..whole_file import write_whole
 from .figures.drawing import save, style
 from .figures.frontier import frontier
 from .figures.histograms import (
@@ -73,7 +74,7 @@ def write_report(
         styles = Styles(run.cells)
         figures = _draw(run, styles, folder)
         text = render(run, styles, figures, notes, __version__)
-        page.write_text(text, encoding="utf-8", errors="replace")
+        write_whole(page, text.encode("utf-8", "replace"))
     except OSError as error:
         raise ReportError(
             f"{str(page)!r} cannot be written: {error.strerror}\n"

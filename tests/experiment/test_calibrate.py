@@ -12,7 +12,7 @@ from lm_eval.tasks import TaskManager
 from hybridcore import HybridLM
 from hybridcore.demo import tasks_path
 from hybridcore.errors import ArgumentError
-from hybridcore.experiment.calibration import Target, split
+from hybridcore.experiment.calibration import Calibration, Target, missed, split
 from hybridcore.harness.given import flat
 
 TASK = "hybrid_demo_perplexity"
@@ -109,6 +109,8 @@ def test_what_is_printed_names_both_sets(hybridlm, tmp_path: Path) -> None:
             "expected one\ncalibrate each alone",
         ),
         (["--target-llm-share", "0.3", "--option", "x"], "has no option 'x'"),
+        (["--target-llm-share", "0.3", "--points", "0"], "points=0: expected a"),
+        (["--target-accuracy", "1", "--points", "-1"], "points=-1: expected a"),
         (
             ["--target-llm-share", "0.3", "--output", "/no/c.json"],
             "output='/no/c.json': expected a file in a folder",
@@ -119,6 +121,42 @@ def test_bad_input(hybridlm, line, message) -> None:
     code, _, err = hybridlm(*LINE, *line)
     assert code == 1
     assert message in err
+
+
+NOTHING = dict.fromkeys(
+    ("value", "low", "high", "llm_share", "share_low", "share_high")
+)
+NOTHING |= dict.fromkeys(("difference", "difference_low", "difference_high"))
+
+
+def report(wanted: float | None, share: float | None) -> dict:
+    """A calibration of documents that no metric and no interval could be had from."""
+    target = {"accuracy": 0.9} if wanted is None else {"llm_share": wanted}
+    chosen = {"documents": [0, 1], "llm_share": share, "value": None}
+    checked = {"documents": [2, 3], "llm_value": None, **NOTHING}
+    said = {"strategy": "entropy", "options": {"threshold": 0.5}, "task": TASK}
+    said |= {"metric": "f1,none", "target": target}
+    return {**said, "calibration": chosen, "held_out": checked}
+
+
+def test_what_is_not_known_is_a_dash(hybridlm, tmp_path: Path, monkeypatch) -> None:
+    found = report(0.5, None)
+    monkeypatch.setattr(Calibration, "__call__", lambda self, *rest: found)
+    path = tmp_path / "c.json"
+    code, out, err = hybridlm(*LINE, "--target-llm-share", "0.5", "--output", str(path))
+    assert code == 0
+    assert "LLM share -, f1,none -" in out
+    assert "  LLM share - [-, -]" in out
+    assert "  f1,none - [-, -], LLM alone -, difference [-, -]" in out
+    assert "note: target llm_share=0.5 is missed: the LLM share is not known" in err
+    assert json.loads(path.read_text()) == found
+
+
+def test_a_share_that_is_missed_is_said() -> None:
+    assert missed(report(0.5, 0.505)) is None
+    assert missed(report(None, 0.1)) is None
+    for share in (0.3, 0.7):
+        assert f"comes to {100 * share:.1f} %" in missed(report(0.5, share))
 
 
 def test_targets() -> None:

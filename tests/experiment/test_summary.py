@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from lm_eval.api import metrics
-from scipy.stats import bootstrap
+from scipy.stats import bootstrap, norm
 from sklearn.metrics import auc
 
 from hybridcore.experiment.choice import Choice
@@ -14,6 +16,7 @@ from hybridcore.experiment.experiment import Experiment
 from hybridcore.experiment.measured import Measured
 from hybridcore.experiment.summary import TaskSummary
 from hybridcore.experiment.tasks import TaskFacts
+from hybridcore.report.estimate import mean
 
 DOCUMENTS = 90
 CHOICE = Choice("entropy", {}, {"threshold": (0.1, 0.5)})
@@ -172,3 +175,39 @@ def test_the_interval_of_an_area_is_that_of_its_resamples() -> None:
         areas.append(auc([0, *x, 1], [0, *y, 1]))
     found = curve["apgr"]["low"], curve["apgr"]["high"]
     assert found == pytest.approx(np.quantile(areas, [0.025, 0.975]), abs=0.015)
+
+
+def bounds(value: float, values: list[float], aggregate=metrics.mean, confidence=0.95):
+    """The interval that a summary gives for a cell with these values."""
+    facts = TaskFacts("t", "generate_until", "exact_match", aggregate, True)
+    one = replace(measured("llm-only", len(values)), value=value, values=values)
+    asked = replace(EXPERIMENT, confidence=confidence)
+    (row,) = TaskSummary(asked, facts, [(cell("llm-only"), one)]).rows()
+    return row["low"], row["high"]
+
+
+@pytest.mark.parametrize("confidence", [0.9, 0.95])
+@pytest.mark.parametrize("count", [2, 90])
+def test_an_accuracy_at_an_edge_has_wilsons_interval(count, confidence) -> None:
+    z = norm.ppf((1 + confidence) / 2)
+    reach = z * z / (count + z * z)
+    right = bounds(1.0, [1.0] * count, confidence=confidence)
+    assert right == pytest.approx((1 - reach, 1))
+    wrong = bounds(0.0, [0.0] * count, confidence=confidence)
+    assert wrong == pytest.approx((0, reach))
+
+
+def test_an_edge_is_the_same_in_a_report_of_its_own() -> None:
+    for value in (0.0, 1.0):
+        values = [value] * 40
+        assert bounds(value, values) == pytest.approx(mean(values).ends)
+
+
+def test_what_is_no_accuracy_at_an_edge_is_resampled() -> None:
+    assert bounds(0.5, [0.5] * 9) == (0.5, 0.5)
+    assert bounds(1.0, [0.0] * 9, metrics.perplexity) == (1.0, 1.0)
+    low, high = bounds(0.5, [0.0, 1.0, 0.0, 1.0])
+    assert 0 <= low < 0.5 < high <= 1
+    assert bounds(1.0, [1.0]) == (None, None)
+    # not what lm_eval reported: its documents do not give the metric
+    assert bounds(0.7, [1.0] * 9) == (None, None)

@@ -1,10 +1,12 @@
 """Files that are missing, cut off, foreign, or too few: one clear line each."""
 
 import json
+from pathlib import Path
 
 import pytest
 
 from hybridcore.cli import main
+from hybridcore.report import write_report
 from hybridcore.report.metric import Metrics
 from hybridcore.report.notes import Notes
 from hybridcore.report.run_directory import read_run_directory
@@ -174,3 +176,71 @@ def test_odd_results_never_end_in_a_traceback(write, capsys):
     write.lines("samples_sums.jsonl", [{"doc_id": 0, "resps": 5, "arguments": 5}])
     assert said(capsys, write.folder)[0] == 0
     assert json.loads((write.folder / "results_1.json").read_text())
+
+
+def test_a_trace_that_samples_do_not_tell_the_documents_of(write):
+    folder = write.run(write.Cell("uncertainty"))
+    path = folder / "cells/uncertainty" / "samples_sums.jsonl"
+    lines = path.read_text().splitlines(keepends=True)
+    path.write_text("".join([lines[0], lines[1][:40] + "\n", *lines[2:]]))
+    run, notes = read(folder)
+    assert any("nobody can say whose the lines of the trace are" in n for n in notes)
+    outcome = run.cells[0].tasks["sums"]
+    assert all(answer.tokens is None for answer in outcome.answers.values())
+    assert len(outcome.answers) == 3
+
+
+@pytest.mark.parametrize(
+    "counts",
+    [
+        {"acceptance_histogram": 5},
+        {"acceptance_histogram": ["x", None, -3, 2]},
+        {"acceptance_histogram": {"0": 1}},
+        {"acceptance_histogram": [1, 2], "mean_acceptance_length": "long"},
+        {"acceptance_histogram": [1, 2], "draft_acceptance_rate": [1]},
+        {"llm_forwards": True, "llm_tokens_processed": 10**400},
+        {"activated_params_per_token": "many", "tokens_out": 10**400},
+    ],
+)
+def test_odd_counts_never_end_in_a_traceback(write, capsys, counts):
+    folder = write.run(write.Cell("uncertainty"))
+    path = folder / "cells/uncertainty" / "results.json"
+    results = json.loads(path.read_text())
+    results["config"]["hybrid"]["tasks"] = {"sums": counts}
+    path.write_text(json.dumps(results))
+    assert said(capsys, folder)[0] == 0
+
+
+def test_odd_settings_never_end_in_a_traceback(write, capsys):
+    made = write.Cell("uncertainty")
+    write.results("results_1.json", made, **{"n-shot": {"sums": [3]}})
+    sample = {"doc_id": 0, "arguments": [["q", " a"]]}
+    write.lines("samples_sums.jsonl", [{**sample, "resps": [[10**400]]}])
+    assert said(capsys, write.folder)[0] == 0
+
+
+def test_a_part_of_the_gap_that_is_no_number_is_left_out(write, capsys):
+    folder = write.run()
+    share = {"value": 0.2}
+    cpt = {"0.8": share, "most": share, "nan": share, "": share}
+    curve = {"task": "sums", "family": "uncertainty", "apgr": 3, "cpt": cpt}
+    (folder / "curves.json").write_text(json.dumps([curve]))
+    assert said(capsys, folder)[0] == 0
+    assert read(folder)[0].curves["sums"][0].cpt.keys() == {"0.8"}
+
+
+def test_a_page_that_was_there_stays_until_the_new_one_is_whole(write, monkeypatch):
+    page = write_report([write.run()]).page
+    before = page.read_bytes()
+    wrote = Path.write_bytes
+
+    def killed(self, data):
+        if "report.html" in self.name:
+            wrote(self, data[:100])
+            raise KeyboardInterrupt
+        return wrote(self, data)
+
+    monkeypatch.setattr(Path, "write_bytes", killed)
+    with pytest.raises(KeyboardInterrupt):
+        write_report([page.parent])
+    assert page.read_bytes() == before

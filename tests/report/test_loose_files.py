@@ -24,29 +24,32 @@ def read(*paths):
     return read_loose(paths, Metrics(None, notes)), list(notes)
 
 
-@pytest.fixture(scope="module")
-def evaluated(tmp_path_factory):
-    """A folder that ``lm_eval --log_samples`` wrote into, with a trace beside."""
-    torch.set_num_threads(1)
-    folder = tmp_path_factory.mktemp("lm_eval")
+def evaluate(folder, **asked):
+    """Evaluate, log and trace into a folder as lm_eval's own command line does."""
     args = {"device": "cpu", "dtype": "float32", "trace": str(folder / "trace.jsonl")}
     tracker = EvaluationTracker(output_path=str(folder))
-    # as lm_eval's own command line does
     results = simple_evaluate(
         HybridLM("demo-slm", "demo-llm", "uncertainty", threshold=0.1, **args),
         tasks=list(TASKS),
         task_manager=TaskManager(
             include_path=str(tasks_path()), include_defaults=False
         ),
-        limit=3,
         bootstrap_iters=100,
         evaluation_tracker=tracker,
+        **asked,
     )
     samples = results.pop("samples")
     tracker.save_results_aggregated(results=results, samples=samples)
     for task in TASKS:
         tracker.save_results_samples(task_name=task, samples=samples[task])
     return folder
+
+
+@pytest.fixture(scope="module")
+def evaluated(tmp_path_factory):
+    """A folder that ``lm_eval --log_samples`` wrote into, with a trace beside."""
+    torch.set_num_threads(1)
+    return evaluate(tmp_path_factory.mktemp("lm_eval"), limit=3)
 
 
 def test_what_lm_eval_wrote_is_read(evaluated):
@@ -69,6 +72,26 @@ def test_what_lm_eval_wrote_is_read(evaluated):
     generated = cell.tasks[TASKS[0]].answers[0, 0]
     assert set(generated.tokens.kinds) == {"s", "l"}
     assert len(cell.tasks[TASKS[1]].answers[0, 0].scored) == 4
+
+
+def test_chosen_documents_have_their_own_tokens(tmp_path):
+    """A trace counts what was asked, logged samples have the task's numbers."""
+    torch.set_num_threads(1)
+    chosen = [1, 2]
+    evaluate(tmp_path, samples=dict.fromkeys(TASKS, chosen))
+    run, notes = read(tmp_path)
+    assert notes == []
+    (cell,) = run.cells
+    generated, scored = (cell.tasks[task].answers for task in TASKS)
+    assert sorted(generated) == sorted(scored) == [(n, 0) for n in chosen]
+    (logged,) = tmp_path.rglob(f"samples_{TASKS[0]}*.jsonl")
+    said = [json.loads(line) for line in logged.read_text().splitlines()]
+    texts = {line["doc_id"]: line["resps"][0][0] for line in said}
+    assert texts[1] != texts[2]
+    assert {n: one.text for (n, _), one in generated.items()} == texts
+    assert all(one.tokens.kinds for one in generated.values())
+    # a likelihood of another document would have found none of the trace
+    assert all(one.kinds for answer in scored.values() for one in answer.scored)
 
 
 def test_a_page_is_made_of_it(evaluated, tmp_path, capsys):

@@ -97,6 +97,18 @@ def test_samples_by_what_became_of_them(opened):
     assert page.one("#s-count").text == "none"
 
 
+def test_what_is_neither_right_nor_wrong_is_its_number(opened, write):
+    # one of the runs happens to have ones and zeros alone
+    rounded = write.Cell("uncertainty", {"threshold": 0.1}, right=[1, 0, 1, 1])
+    page = opened(rounded, write.Cell("entropy", right=[0.4, 1, 2.5, 0]))
+    page.choose("cell", "entropy")
+    page.choose("beside", "uncertainty threshold=0.1")
+    assert [option.text for option in page.all("#s-show option")] == ["all"]
+    chips = page.all(".chip")
+    assert {chip.get_attribute("class") for chip in chips} == {"chip"}
+    assert {chip.text for chip in chips} == {"0", "0.4", "1", "2.5"}
+
+
 def test_ten_thousand_samples(opened, write):
     right = [i % 3 > 0 for i in range(10_000)]
     page = opened(write.Cell("uncertainty", {"threshold": 0.5}, right=right))

@@ -14,6 +14,7 @@ import matplotlib
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from ...whole_file import write_whole
 from ..palette import LIGHT
 
 _DPI = 200
@@ -61,8 +62,10 @@ def save(figure: Figure, path: Path) -> str:
     """
     svg = io.StringIO()
     figure.savefig(svg, format="svg", metadata={"Date": None, "Creator": None})
-    path.with_name(f"{path.name}.svg").write_text(svg.getvalue(), encoding="utf-8")
-    figure.savefig(path.with_name(f"{path.name}.png"), dpi=_DPI)
+    write_whole(path.with_name(f"{path.name}.svg"), svg.getvalue())
+    png = io.BytesIO()
+    figure.savefig(png, format="png", dpi=_DPI)
+    write_whole(path.with_name(f"{path.name}.png"), png.getvalue())
     return inlined(svg.getvalue())
 
 

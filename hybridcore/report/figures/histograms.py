@@ -10,6 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from ..json_values import items, number, whole
 from ..numbers import percent
 from ..palette import LIGHT, Styles
 from ..run import Cell, Run, TaskOutcome
@@ -42,11 +43,13 @@ def share_panels(run: Run, task: str) -> list[Panel]:
 
 def acceptance_panels(run: Run, task: str) -> list[Panel]:
     """Return the cells that had drafts judged."""
-    panels = [
-        Panel(cell, outcome, list(outcome.counts.get("acceptance_histogram") or []))
-        for cell, outcome in run.on(task)
-    ]
+    panels = [Panel(cell, outcome, _blocks(outcome)) for cell, outcome in run.on(task)]
     return [panel for panel in panels if sum(panel.values)]
+
+
+def _blocks(outcome: TaskOutcome) -> list[float]:
+    """Return for each number of accepted drafts the blocks that had it."""
+    return [*map(whole, items(outcome.counts.get("acceptance_histogram")))]
 
 
 def shares(panels: Sequence[Panel], styles: Styles) -> Figure:
@@ -79,8 +82,8 @@ def acceptance(panels: Sequence[Panel], styles: Styles) -> Figure:
         axes.grid(visible=False, axis="x")
         in_percent(axes, "y")
         counts = panel.outcome.counts
-        length = f"{counts.get('mean_acceptance_length') or 0:.2f}"
-        rate = percent(counts.get("draft_acceptance_rate"), 0)
+        length = f"{number(counts.get('mean_acceptance_length')) or 0:.2f}"
+        rate = percent(number(counts.get("draft_acceptance_rate")), 0)
         _title(axes, panel, f"{rate} accepted, length {length}")
     figure.supxlabel("drafts accepted of a block", fontsize=9)
     figure.supylabel("blocks", fontsize=9)

@@ -78,7 +78,8 @@ async function indexOf(task, cell) {
   return indexes.get(name);
 }
 
-const isJudged = (index) => index.value.every((v) => v === null || v === 0 || v === 1);
+// whether a task's documents are right or wrong, or have a number each
+const isJudged = (task) => DATA.judged[Number(task)];
 
 // ---- what is shown
 
@@ -119,9 +120,12 @@ function fillBeside() {
 }
 
 function fillShow() {
-  const shown = [["all", "all"], ["right", "correct"], ["wrong", "not correct"]];
-  if ($("s-beside").value !== "") {
-    shown.push(["won", "correct here only"], ["lost", "correct beside only"]);
+  const shown = [["all", "all"]];
+  if (isJudged($("s-task").value)) {
+    shown.push(["right", "correct"], ["wrong", "not correct"]);
+    if ($("s-beside").value !== "") {
+      shown.push(["won", "correct here only"], ["lost", "correct beside only"]);
+    }
   }
   options($("s-show"), shown);
 }
@@ -248,20 +252,22 @@ async function answered(task, cell, i, asked) {
   const index = await indexOf(task, cell);
   const answer = await answerAt(task, cell, i);
   const box = make("section", "answer");
-  box.append(facts(index, i, answer, $("s-beside").value === "" ? null : cell));
+  box.append(facts(index, i, answer, task, $("s-beside").value === "" ? null : cell));
   if (answer.scored) box.append(...scored(answer, asked));
   if (answer.tokens) box.append(tokens(answer, index.signals));
   else if (answer.text) box.append(make("p", "text", answer.text));
   return box;
 }
 
-function facts(index, i, answer, cell) {
+function facts(index, i, answer, task, cell) {
   const header = make("header", "");
   if (cell !== null) header.append(make("b", "", DATA.cells[cell].label));
   const value = index.value[i];
-  if (value !== null) {
-    const said = isJudged(index) ? (value ? "correct" : "not correct") : String(value);
-    header.append(make("span", `chip ${value >= 1 ? "right" : "wrong"}`, said));
+  if (value !== null && isJudged(task)) {
+    const [kind, said] = value ? ["right", "correct"] : ["wrong", "not correct"];
+    header.append(make("span", `chip ${kind}`, said));
+  } else if (value !== null) {
+    header.append(make("span", "chip", String(value)));
   }
   if (index.units[i]) {
     const share = ((100 * index.llm[i]) / index.units[i]).toFixed(1);
