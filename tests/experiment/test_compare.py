@@ -50,6 +50,10 @@ def test_the_baselines_are_always_there(finished: Path) -> None:
     assert random["options"]["fraction"] == pytest.approx(
         entropy["llm_share"], abs=1e-6
     )
+    assert entropy["over_random"] == pytest.approx(entropy["value"] - random["value"])
+    gap = entropy["llm_share"] - random["llm_share"]
+    assert entropy["share_over_random"] == pytest.approx(gap)
+    assert speculative["over_random"] is None
     assert speculative["difference"] == llm["difference"] == 0.0
     assert oracle["difference"] == 0.0
     assert {row["documents"] for row in rows} == {3}

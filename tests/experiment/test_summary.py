@@ -133,6 +133,33 @@ def test_differences_are_paired(rows) -> None:
     assert width < 0.7 * (unpaired.high - unpaired.low)
 
 
+def test_a_strategy_is_compared_with_random_beside_it() -> None:
+    # the other candidate answers like a random cell, at about the same share
+    mine, random = "entropy 0.1", "entropy 0.5"
+    facts = TaskFacts("t", "generate_until", "exact_match", metrics.mean, True)
+    beside = {**cell(random), "role": "random", "beside": mine}
+    cells = [(beside if n == random else cell(n), measured(n)) for n in CELLS]
+    rows = {r["cell"]: r for r in TaskSummary(EXPERIMENT, facts, cells).rows()}
+    row = rows[mine]
+    assert row["over_random"] == pytest.approx(
+        RIGHT[mine].mean() - RIGHT[random].mean()
+    )
+    found = row["over_random_low"], row["over_random_high"]
+    expected = theirs(mean_difference, RIGHT[mine], RIGHT[random])
+    assert found == pytest.approx(expected, abs=2.2 / DOCUMENTS)
+
+    def apart(one, other, whole, axis=-1):
+        return (one.sum(axis) - other.sum(axis)) / whole.sum(axis)
+
+    gap = apart(FROM_LLM[mine], FROM_LLM[random], LENGTHS)
+    assert row["share_over_random"] == pytest.approx(gap)
+    found = row["share_over_random_low"], row["share_over_random_high"]
+    expected = theirs(apart, FROM_LLM[mine], FROM_LLM[random], LENGTHS)
+    assert found == pytest.approx(expected, abs=0.01)
+    for other in rows.keys() - {mine}:
+        assert rows[other]["over_random"] is rows[other]["share_over_random"] is None
+
+
 def test_where_less_is_better_the_gap_is_the_same(rows) -> None:
     turned = {row["cell"]: row["pgr"] for row in summary(higher=False).rows()}
     assert turned == {name: row["pgr"] for name, row in rows.items()}
