@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from lm_eval.api import metrics
@@ -199,3 +201,24 @@ def test_the_interval_of_an_area_is_that_of_its_resamples() -> None:
         areas.append(auc([0, *x, 1], [0, *y, 1]))
     found = curve["apgr"]["low"], curve["apgr"]["high"]
     assert found == pytest.approx(np.quantile(areas, [0.025, 0.975]), abs=0.015)
+
+
+def test_other_metrics_are_worked_out_once_for_each_resample() -> None:
+    calls = []
+
+    def slow(items) -> float:
+        calls.append(len(items))
+        return sum(items) / len(items)
+
+    def told(aggregate) -> tuple[list, list]:
+        facts = TaskFacts("t", "generate_until", "exact_match", aggregate, True)
+        few = replace(EXPERIMENT, resamples=200)
+        cells = [(cell(n), measured(n)) for n in CELLS]
+        found = TaskSummary(few, facts, cells)
+        return list(found.rows()), curves(found, axes(EXPERIMENT.strategies))
+
+    (rows, lines), (expected, theirs) = told(slow), told(metrics.mean)
+    # 200 resamples of a cell, and all of its documents
+    assert len(calls) == len(CELLS) * 201
+    for row, other in zip([*rows, *lines], [*expected, *theirs], strict=True):
+        assert row == pytest.approx(other)
