@@ -86,14 +86,12 @@ class ExperimentProgress:
         self._bars.update(self._inner, note=self._note(lm))
 
     def _note(self, lm: Any) -> str:
-        bar = self._bars.tasks[1]
-        left = int((bar.total or 0) - bar.completed)
-        rows = left if lm.batch_size == "auto" else min(int(lm.batch_size), left)
         tallies = lm.recorder.ledger.tasks.values()
         total = sum(t.tokens_out + t.scored_tokens for t in tallies)
         llm = sum(t.tokens_from_llm + t.scored_from_llm for t in tallies)
-        share = f", LLM {100 * llm / total:.0f} %" if total else ""
-        return f"{rows} rows in flight{share}"
+        rows = [f"{lm.in_flight} rows in flight"] * (lm.in_flight > 0)
+        share = [f"LLM {100 * llm / total:.0f} %"] * (total > 0)
+        return ", ".join(rows + share)
 
 
 class _Finished(CacheHook):
