@@ -70,10 +70,14 @@ class ExperimentProgress:
         lm.cache_hook = _Finished(partial(self._answered, lm))
 
     def begin(self, label: str, total: int) -> None:
-        """Say that so many requests are asked now."""
+        """Say what is done now, and how many of it: requests, rows of a summary."""
         self._bars.reset(
             self._inner, total=total, description=label, visible=True, note=""
         )
+
+    def advance(self) -> None:
+        """Say that one more of them is done."""
+        self._bars.advance(self._inner)
 
     def _asked(
         self, run: Callable[..., Any], lm: Any, label: str, requests: Any, **more: Any
@@ -82,7 +86,7 @@ class ExperimentProgress:
         return run(requests, **more)
 
     def _answered(self, lm: Any) -> None:
-        self._bars.advance(self._inner)
+        self.advance()
         self._bars.update(self._inner, note=self._note(lm))
 
     def _note(self, lm: Any) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -70,9 +70,9 @@ class TaskSummary:
         self._random = {e.cell.get("beside"): e for e in self.entries}
         self.slm, self.llm = self._baseline("slm-only"), self._baseline("llm-only")
 
-    def rows(self) -> list[Row]:
-        """Return a row for each cell, in the order of the cells."""
-        return [self._row(entry) for entry in self.entries]
+    def rows(self) -> Iterator[Row]:
+        """Yield a row for each cell, in the order of the cells."""
+        return map(self._row, self.entries)
 
     def lag(self, entry: Entry) -> Statistic | None:
         """Return a cell's value less the LLM's, on the documents of both.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import os
+import shutil
 import signal
 from pathlib import Path
 
@@ -13,6 +14,7 @@ import pytest
 from hybridcore import HybridLM
 from hybridcore.cli import main
 from hybridcore.experiment.evaluation import Evaluator
+from hybridcore.experiment.progress import ExperimentProgress
 
 from .conftest import contents, share
 
@@ -88,6 +90,26 @@ def test_a_cell_has_what_lm_eval_gives(finished: Path) -> None:
     assert all(s["resps"] == [[by_document[s["doc_id"]]]] for s in samples)
     mean = sum(sample["exact_match"] for sample in samples) / 3
     assert results["results"][TASK]["exact_match,answer"] == mean
+
+
+def test_the_summary_is_seen_to_advance(
+    hybridlm, finished: Path, tmp_path: Path, monkeypatch
+) -> None:
+    said: list[list] = []
+
+    def advance(self) -> None:
+        said[-1][2] += 1
+
+    def begin(self, label: str, total: int) -> None:
+        said.append([label, total, 0])
+
+    monkeypatch.setattr(ExperimentProgress, "begin", begin)
+    monkeypatch.setattr(ExperimentProgress, "advance", advance)
+    run = shutil.copytree(finished, tmp_path / "run")
+    code, _, _ = hybridlm(*LINE, "--output", str(run))
+    assert code == 0
+    # nothing was run again
+    assert said == [[f"summary of {TASK}", 6, 6]]
 
 
 def test_there_is_a_page_on_it(finished: Path) -> None:
