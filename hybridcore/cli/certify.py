@@ -109,7 +109,9 @@ def _line(found: Divergence, lm: HybridLM) -> str:
     margin = "unknown" if found.margin is None else f"{found.margin:.3g} nats"
     kind = "a tie" if found.tie else "no tie"
     if not found.sound:
-        kind += f": reads of one prefix differ by {found.spread:.3g}, more than rounding"
+        kind += (
+            f": reads of one prefix differ by {found.spread:.3g}, more than rounding"
+        )
     return (
         f"prompt {found.prompt}, token {found.position}: the LLM says {said[0]}, "
         f"{lm.strategy_name} {said[1]}; margin {margin}, {kind} "

@@ -28,8 +28,8 @@ from ..strategy import Strategy
 
 _ROUNDINGS = 2  # of the largest logit, in the type of the model
 _SPREADS = 2  # between two ways to compute the same logits
-# the largest such spread, in roundings: sums in float32 are rounded at every step, those
-# of half precision at their end
+# the largest such spread, in roundings: sums in float32 are rounded at every step,
+# those of half precision at their end
 _EXPLAINED = {torch.float32: 64, torch.float64: 64}
 _EXPLAINED_OF_HALF = 16
 

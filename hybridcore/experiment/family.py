@@ -72,8 +72,8 @@ def signals_of(
 ) -> Tensor | None:
     """Return the signals ``[N]`` of a family, where it is one at these positions.
 
-    None where one of ``strategies``, or another one whose threshold is a quantile of the
-    signals, asks elsewhere than the family says.
+    None where one of ``strategies``, or another one whose threshold is a quantile of
+    the signals, asks elsewhere than the family says.
 
     :param strategies: some of the family, one or more.
     """

@@ -69,8 +69,9 @@ def test_rows_in_flight_are_those_of_the_engine(pair: HybridLM, monkeypatch) -> 
     def watched(engine, feed):
         # what the engine has taken and not given back yet
         taken = []
-        for count, answer in enumerate(answers(engine, map(kept(taken), feed)), start=1):
-            rows.append(len(taken) - count)
+        for answer in answers(engine, map(kept(taken), feed)):
+            taken.pop()
+            rows.append(len(taken))
             yield answer
 
     def kept(taken):

@@ -217,8 +217,13 @@ def test_other_metrics_are_worked_out_once_for_each_resample() -> None:
         found = TaskSummary(few, facts, cells)
         return list(found.rows()), curves(found, axes(EXPERIMENT.strategies))
 
+    def numbers(row: dict) -> dict:
+        return {name: value for name, value in row.items() if name != "options"}
+
     (rows, lines), (expected, theirs) = told(slow), told(metrics.mean)
     # 200 resamples of a cell, and all of its documents
     assert len(calls) == len(CELLS) * 201
-    for row, other in zip([*rows, *lines], [*expected, *theirs], strict=True):
-        assert row == pytest.approx(other)
+    for row, other in zip(rows, expected, strict=True):
+        assert numbers(row) == pytest.approx(numbers(other))
+    (line,), (other,) = lines, theirs
+    assert line["apgr"] == pytest.approx(other["apgr"])

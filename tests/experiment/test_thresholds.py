@@ -69,7 +69,7 @@ def test_all_strategies_of_a_family_are_looked_at() -> None:
 
     def clamped(strategy: Strategy):
         # below every quantile that is looked at
-        return GRID, GRID > max(strategy.threshold, 0.05)
+        return GRID, GRID.gt(max(strategy.threshold, 0.05))
 
     strategies = [Above(threshold=0.5), Above(threshold=0.01)]
     assert torch.equal(signals_of(family, strategies[:1], clamped), GRID)
