@@ -93,9 +93,10 @@ class ExperimentProgress:
         tallies = lm.recorder.ledger.tasks.values()
         total = sum(t.tokens_out + t.scored_tokens for t in tallies)
         llm = sum(t.tokens_from_llm + t.scored_from_llm for t in tallies)
-        rows = [f"{lm.in_flight} rows in flight"] * (lm.in_flight > 0)
-        share = [f"LLM {100 * llm / total:.0f} %"] * (total > 0)
-        return ", ".join(rows + share)
+        said = [f"{lm.in_flight} rows in flight"] if lm.in_flight else []
+        if total:
+            said.append(f"LLM {100 * llm / total:.0f} %")
+        return ", ".join(said)
 
 
 class _Finished(CacheHook):
