@@ -17,6 +17,7 @@ from ..experiment.certificate import (
     Divergence,
     certify,
     require_lossless,
+    require_tolerance,
 )
 from ..experiment.choice import only_choice
 from ..experiment.command_line import add_pair, add_tasks, pair_of, task_settings
@@ -51,6 +52,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Compare and print; the exit code is 1 where the texts part at more than ties."""
     choice = only_choice(arguments.strategy).checked()
     require_lossless(choice.name, load_class(choice.name))
+    require_tolerance(arguments.tolerance)
     with session() as progress:
         tasks = None if arguments.prompt else _tasks(arguments)
         pair = {"seed": arguments.seed, **pair_of(arguments), "scoring": "llm"}
@@ -105,6 +107,10 @@ def _line(found: Divergence, lm: HybridLM) -> str:
     said = [_text(lm, token) for token in (found.expected, found.got)]
     margin = "unknown" if found.margin is None else f"{found.margin:.3g} nats"
     kind = "a tie" if found.tie else "no tie"
+    if not found.sound:
+        kind += (
+            f": reads of one prefix differ by {found.spread:.3g}, more than rounding"
+        )
     return (
         f"prompt {found.prompt}, token {found.position}: the LLM says {said[0]}, "
         f"{lm.strategy_name} {said[1]}; margin {margin}, {kind} "

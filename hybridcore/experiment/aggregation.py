@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -20,15 +21,33 @@ def statistic_of(
 ) -> Statistic:
     """Return the metric as a statistic of documents ``[..., N]``.
 
-    lm_eval's usual aggregations are done for all resamples at once; any other is
-    called once for each.
+    lm_eval's usual aggregations are done for all resamples at once. Any other is called
+    once for each, and its values are kept: all statistics of a cell ask for the same
+    resamples again.
     """
     fast = {get_aggregation(name): make for name, make in _FAST.items()}
     if aggregate in fast:
         return fast[aggregate](np.asarray(values, float))
-    return lambda indices: np.apply_along_axis(
-        lambda some: float(aggregate([_given(values[i]) for i in some])), -1, indices
+    return _kept(
+        lambda indices: np.apply_along_axis(
+            lambda some: float(aggregate([_given(values[i]) for i in some])),
+            -1,
+            indices,
+        )
     )
+
+
+def _kept(statistic: Statistic) -> Statistic:
+    """Return the same statistic, worked out once for the same indices."""
+    known: dict[tuple[tuple[int, ...], bytes], Floats] = {}
+
+    def keeping(indices: Indices) -> Floats:
+        key = indices.shape, hashlib.blake2b(indices.tobytes()).digest()
+        if key not in known:
+            known[key] = np.asarray(statistic(indices))
+        return known[key]
+
+    return keeping
 
 
 def _mean(values: Floats) -> Statistic:

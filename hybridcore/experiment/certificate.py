@@ -3,20 +3,24 @@
 Both decode greedily. Where the texts part first, the LLM reads the common prefix once
 more, whole, and the scores of the two next tokens tell how far apart they are. A
 margin within what different orders of the same sums give is a tie: no strategy can
-be held to it, and the LLM alone changes there with its batch size.
+be held to it, and the LLM alone changes there with its batch size. Where two ways to
+read the prefix are further apart than rounding makes them, one of them is wrong, and
+nothing is a tie.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from ..decoding.request import Answer
-from ..errors import StrategyError
+from ..errors import ArgumentError, StrategyError
 from ..harness.hybrid_lm import HybridLM
 from ..hybrid import answered
 from ..models.runner import Feed
@@ -24,6 +28,10 @@ from ..strategy import Strategy
 
 _ROUNDINGS = 2  # of the largest logit, in the type of the model
 _SPREADS = 2  # between two ways to compute the same logits
+# the largest such spread, in roundings: sums in float32 are rounded at every step,
+# those of half precision at their end
+_EXPLAINED = {torch.float32: 64, torch.float64: 64}
+_EXPLAINED_OF_HALF = 16
 
 
 @dataclass(frozen=True)
@@ -37,6 +45,9 @@ class Divergence:
         margin: the LLM's score of ``expected`` less that of ``got``, in nats; None
             where one is missing.
         tolerance: the largest margin that is a tie.
+        spread: between two ways to read the prefix, whole and from the cache: the
+            largest difference of a logit; None where the tolerance was given.
+        explained: the largest spread that rounding explains; None as that is.
     """
 
     prompt: int
@@ -45,11 +56,22 @@ class Divergence:
     got: int | None
     margin: float | None
     tolerance: float
+    spread: float | None = None
+    explained: float | None = None
 
     @property
     def tie(self) -> bool:
-        """Whether the two tokens are as good as equal."""
-        return self.margin is not None and abs(self.margin) <= self.tolerance
+        """Whether the two tokens are as good as equal, to reads that can be trusted."""
+        if self.margin is None or not self.sound:
+            return False
+        return abs(self.margin) <= self.tolerance
+
+    @property
+    def sound(self) -> bool:
+        """Whether the two reads differ by no more than rounding."""
+        if self.spread is None or self.explained is None:
+            return True
+        return self.spread <= self.explained
 
 
 @dataclass(frozen=True)
@@ -75,10 +97,13 @@ def certify(
     """Compare the strategy of ``lm`` with its LLM alone.
 
     :param requests: lm_eval's of ``generate_until``; sampling is switched off.
-    :param tolerance: largest margin of a tie, in nats; measured where left out.
+    :param tolerance: largest margin of a tie, in nats; measured where left out, and
+        then only between reads that differ by no more than rounding.
     :param told: gets each model before it runs, to show its progress.
     :raises StrategyError: the strategy does not claim to be lossless.
+    :raises ArgumentError: the tolerance is negative, or no finite number.
     """
+    require_tolerance(tolerance)
     require_lossless(lm.strategy_name, type(lm.strategy))
     alone = lm.with_strategy("llm-only")
     told(alone, "llm-only")
@@ -103,6 +128,15 @@ def require_lossless(name: str, kind: type[Strategy]) -> None:
         )
 
 
+def require_tolerance(tolerance: float | None) -> None:
+    """Raise :class:`ArgumentError` for a margin that is none."""
+    if tolerance is not None and not 0 <= tolerance < math.inf:
+        raise ArgumentError(
+            f"tolerance={tolerance!r}: expected a margin in nats, 0 or more\n"
+            "leave it out to have it measured"
+        )
+
+
 def _parted(
     lm: HybridLM, prompt: int, one: Answer, other: Answer, tolerance: float | None
 ) -> Divergence:
@@ -110,26 +144,30 @@ def _parted(
     shorter = min(len(one.tokens), len(other.tokens))
     position = next((i for i, (a, b) in enumerate(pairs) if a != b), shorter)
     expected, got = (_at(answer.tokens, position) for answer in (one, other))
-    margin, measured = _margin(lm, one, position, expected, got)
-    bound = measured if tolerance is None else tolerance
-    return Divergence(prompt, position, expected, got, margin, bound)
-
-
-def _margin(
-    lm: HybridLM, answer: Answer, position: int, expected: int | None, got: int | None
-) -> tuple[float | None, float]:
-    prefix = [*answer.request.prompt, *answer.tokens[:position]]
+    prefix = [*one.request.prompt, *one.tokens[:position]]
     vocabulary = lm.pair.vocabulary(False)
     whole = vocabulary.restrict(_read_whole(lm, prefix))
+    margin = None
+    if expected is not None and got is not None:
+        scores = one.request.llm_law.scores(lambda i: prefix, whole)[0]
+        margin = float(scores[expected] - scores[got])
+    found = partial(Divergence, prompt, position, expected, got, margin)
+    if tolerance is not None:
+        return found(tolerance)
     pieces = vocabulary.restrict(_read_in_pieces(lm, prefix))
+    dtype = lm.mixed_precision_dtype or lm.model.dtype
+    return found(*_measured(whole, pieces, dtype))
+
+
+def _measured(
+    whole: Tensor, pieces: Tensor, dtype: torch.dtype
+) -> tuple[float, float, float]:
+    """Return the tolerance, the spread, and how much of it rounding explains."""
     known = whole.isfinite()
     spread = float((whole - pieces)[known].abs().max())
-    rounding = torch.finfo(lm.model.dtype).eps * float(whole[known].abs().max())
-    bound = max(_SPREADS * spread, _ROUNDINGS * rounding)
-    if expected is None or got is None:
-        return None, bound
-    scores = answer.request.llm_law.scores(lambda i: prefix, whole)[0]
-    return float(scores[expected] - scores[got]), bound
+    rounding = torch.finfo(dtype).eps * float(whole[known].abs().max())
+    explained = _EXPLAINED.get(dtype, _EXPLAINED_OF_HALF) * rounding
+    return max(_SPREADS * spread, _ROUNDINGS * rounding), spread, explained
 
 
 @torch.inference_mode()

@@ -11,9 +11,10 @@ from typing import Any
 import numpy as np
 
 from .choice import Choice
+from .entry import Entry
 from .intervals import Indices, Statistic
 from .recovery import Floats, apgr, cpt, pinned
-from .summary import Entry, TaskSummary
+from .summary import TaskSummary
 
 LEVELS = (0.2, 0.5, 0.8)  # of the gap, as RouteLLM's
 Curve = dict[str, Any]

@@ -1,12 +1,14 @@
 """Strategies that differ only in a threshold on the same signal.
 
 Whether some do is not taken from their source or their options' names: it is seen in
-what ``route_token`` gives at recorded positions, for several thresholds.
+what ``route_token`` gives at recorded positions, for several thresholds, and again
+wherever more is recorded.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -58,9 +60,34 @@ def family_of(strategy: Strategy, routed: Routed) -> Family | None:
     if found is None or not len(found[0]):
         return None
     for candidate in _candidates(strategy):
-        if _holds(candidate, strategy, found, routed):
+        if next(_probes(candidate, found[0]), None) is None:
+            continue
+        if signals_of(candidate, [strategy], routed) is not None:
             return candidate
     return None
+
+
+def signals_of(
+    family: Family, strategies: Sequence[Strategy], routed: Routed
+) -> Tensor | None:
+    """Return the signals ``[N]`` of a family, where it is one at these positions.
+
+    None where one of ``strategies``, or another one whose threshold is a quantile of
+    the signals, asks elsewhere than the family says.
+
+    :param strategies: some of the family, one or more.
+    """
+    found = routed(strategies[0])
+    if found is None:
+        return None
+    signals = found[0]
+    for strategy in [*strategies, *_probes(family, signals)]:
+        again = routed(strategy)
+        if again is None or not torch.equal(again[0], signals):
+            return None
+        if not torch.equal(family.asks(signals, family.threshold(strategy)), again[1]):
+            return None
+    return signals
 
 
 def stateless(strategy: Strategy) -> bool:
@@ -79,26 +106,12 @@ def _candidates(strategy: Strategy) -> Iterator[Family]:
                 yield Family(type(strategy), name, rest, above)
 
 
-def _holds(
-    family: Family, strategy: Strategy, found: tuple[Tensor, Tensor], routed: Routed
-) -> bool:
-    signals, asked = found
-    if not torch.equal(family.asks(signals, family.threshold(strategy)), asked):
-        return False
-    seen = 0
+def _probes(family: Family, signals: Tensor) -> Iterator[Strategy]:
+    """Yield those of a family whose thresholds are quantiles of ``signals``."""
     for quantile in _PROBED:
         threshold = float(signals.quantile(quantile, interpolation="nearest"))
-        try:
-            other = family.kind(**dict(family.rest), **{family.option: threshold})
-        except OptionError:
-            continue
-        again = routed(other)
-        if again is None or not torch.equal(again[0], signals):
-            return False
-        if not torch.equal(family.asks(signals, threshold), again[1]):
-            return False
-        seen += 1
-    return seen > 0
+        with suppress(OptionError):
+            yield family.kind(**dict(family.rest), **{family.option: threshold})
 
 
 def _rest(strategy: Strategy, option: str) -> tuple[tuple[str, Any], ...]:

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import ArgumentError
+from .oracle import unjudged
 from .tasks import TaskFacts
 
 Floats = NDArray[np.float64]
@@ -27,7 +28,8 @@ class Measured:
         value: as lm_eval reported it; None where that is no finite number.
         values: the metric of each document; None where one has none.
         from_llm, tokens: ``[N]``, tokens that the LLM chose or scored, and all; None
-            where the strategy's law is its own.
+            where the strategy's law is its own. Without those that the oracle
+            could not judge.
         counts: what was counted for the task (``config.hybrid`` of the results).
     """
 
@@ -53,7 +55,8 @@ def measured(folder: Path, tasks: Mapping[str, TaskFacts]) -> dict[str, Measured
     :raises ArgumentError: a file is missing or damaged.
     """
     results = _json(folder / "results.json")
-    shares = _shares(folder / "trace.jsonl")
+    oracle = _json(folder / "cell.json")["role"] == "oracle"
+    shares = _shares(folder / "trace.jsonl", oracle)
     return {
         name: _of_task(folder, results, facts, shares.get(name, {}))
         for name, facts in tasks.items()
@@ -87,13 +90,18 @@ def _of_task(
     )
 
 
-def _shares(trace: Path) -> dict[str, dict[int, Floats]]:
-    """Return for each task and document the LLM's tokens and all of them."""
+def _shares(trace: Path, oracle: bool) -> dict[str, dict[int, Floats]]:
+    """Return for each task and document the LLM's tokens and all of them.
+
+    Those that an oracle could not judge count as neither.
+    """
     found: dict[str, dict[int, Floats]] = {}
     for line in lines_of(trace):
         task = found.setdefault(line["task"], {})
         known = task.setdefault(line["doc_id"], np.zeros(2))
         known += _counted(line)
+        if oracle and line["kind"] == "generation":
+            known -= unjudged(line)
     return found
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import torch
 from torch import Tensor
 
@@ -40,3 +43,15 @@ class Oracle(Strategy):
         q, p = positions.q_logits, positions.p_logits
         differ = q.argmax(-1) != p.argmax(-1)
         return torch.where(differ[:, None], p.log_softmax(-1), q.log_softmax(-1))
+
+
+def unjudged(line: Mapping[str, Any]) -> int:
+    """Return how many tokens of an answer, a line of a trace, the oracle had no say in.
+
+    The last token that an answer may have is the LLM's, whatever the SLM says there: a
+    block leaves it that token. Everywhere else the LLM speaks in place of a draft.
+    """
+    return sum(
+        token["model"] == "llm" and token["accepted"] is None
+        for token in line["tokens"]
+    )

@@ -70,10 +70,14 @@ class ExperimentProgress:
         lm.cache_hook = _Finished(partial(self._answered, lm))
 
     def begin(self, label: str, total: int) -> None:
-        """Say that so many requests are asked now."""
+        """Say what is done now, and how many of it: requests, rows of a summary."""
         self._bars.reset(
             self._inner, total=total, description=label, visible=True, note=""
         )
+
+    def advance(self) -> None:
+        """Say that one more of them is done."""
+        self._bars.advance(self._inner)
 
     def _asked(
         self, run: Callable[..., Any], lm: Any, label: str, requests: Any, **more: Any
@@ -82,18 +86,17 @@ class ExperimentProgress:
         return run(requests, **more)
 
     def _answered(self, lm: Any) -> None:
-        self._bars.advance(self._inner)
+        self.advance()
         self._bars.update(self._inner, note=self._note(lm))
 
     def _note(self, lm: Any) -> str:
-        bar = self._bars.tasks[1]
-        left = int((bar.total or 0) - bar.completed)
-        rows = left if lm.batch_size == "auto" else min(int(lm.batch_size), left)
         tallies = lm.recorder.ledger.tasks.values()
         total = sum(t.tokens_out + t.scored_tokens for t in tallies)
         llm = sum(t.tokens_from_llm + t.scored_from_llm for t in tallies)
-        share = f", LLM {100 * llm / total:.0f} %" if total else ""
-        return f"{rows} rows in flight{share}"
+        said = [f"{lm.in_flight} rows in flight"] if lm.in_flight else []
+        if total:
+            said.append(f"LLM {100 * llm / total:.0f} %")
+        return ", ".join(said)
 
 
 class _Finished(CacheHook):

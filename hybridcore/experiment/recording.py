@@ -14,7 +14,6 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from ..dispatch import Dispatcher
 from ..harness.hybrid_lm import HybridLM, Replay
 from ..harness.scoring_model import scoring_model
 from ..scoring import Score, ScoreRequest, ScoringModel
@@ -22,11 +21,10 @@ from ..scoring.ledger import Ledger
 from ..scoring.page import Page
 from ..scoring.passage import passages
 from ..scoring.reading import read
-from ..scoring.routing import Router
-from ..scoring.trail import Trail
 from ..strategy import Strategy
-from .family import Family, family_of
+from .family import Family, Routed, family_of, signals_of
 from .gold_tokens import GoldTokens, gold_tokens
+from .routed_page import routing_of
 
 Scores = Iterator[tuple[int, Score]]
 _ROWS = 8  # in one forward, where no number is given
@@ -57,7 +55,7 @@ class Recording:
         self._rows = _ROWS if lm.batch_size == "auto" else int(lm.batch_size)
         self._strategies = strategies
         self._hidden = any("slm_hidden" in s.requires for s in strategies)
-        self._families: dict[Family, Strategy] = {}
+        self._families: dict[Family, list[Strategy]] = {}
         self._alone: list[Strategy] = []
         self._lines: dict[tuple[tuple[int, ...], tuple[int, ...]], Line] = {}
 
@@ -132,59 +130,43 @@ class Recording:
         for page, said in self._pages(self._models[0], requests, self._hidden):
             for index, tokens in said.items():
                 self._lines[_key(requests[index])] = Line(tokens)
-            self._find_families(page, requests)
-            for family, strategy in list(self._families.items()):
-                self._record(page, requests, family, strategy)
+            routed = routing_of(page, requests, self._width)
+            self._find_families(routed)
+            for family in list(self._families):
+                self._record(page, requests, family, routed)
 
     def _read_llm(self, requests: Sequence[ScoreRequest]) -> None:
         for _, said in self._pages(self._models[1], requests, hidden=False):
             for index, tokens in said.items():
                 self._lines[_key(requests[index])].llm = tokens
 
-    def _find_families(self, page: Page, requests: Sequence[ScoreRequest]) -> None:
-        def routed(strategy: Strategy) -> tuple[Tensor, Tensor] | None:
-            trails = self._routed(page, requests, strategy).values()
-            signals = [signal for trail in trails for signal in trail.signals]
-            asked = [flag for trail in trails for flag in trail.from_llm]
-            if any(signal is None for signal in signals):
-                return None
-            return torch.tensor(signals), torch.tensor(asked)
-
+    def _find_families(self, routed: Routed) -> None:
         for strategy in self._strategies:
-            if self._family(strategy) is None and strategy not in self._alone:
-                family = family_of(strategy, routed)
-                if family is None:
-                    self._alone.append(strategy)
-                else:
-                    self._families[family] = strategy
+            if strategy in self._alone:
+                continue
+            family = self._family(strategy) or family_of(strategy, routed)
+            if family is None:
+                self._alone.append(strategy)
+                continue
+            members = self._families.setdefault(family, [])
+            if strategy not in members:
+                members.append(strategy)
 
     def _record(
         self,
         page: Page,
         requests: Sequence[ScoreRequest],
         family: Family,
-        strategy: Strategy,
+        routed: Routed,
     ) -> None:
-        for index, trail in self._routed(page, requests, strategy).items():
-            signals = torch.tensor(trail.signals)
-            asked = family.asks(signals, family.threshold(strategy))
-            if asked.tolist() != trail.from_llm:
-                del self._families[family]
-                self._alone.append(strategy)
-                return
-            self._lines[_key(requests[index])].signals[family] = signals
-
-    def _routed(
-        self, page: Page, requests: Sequence[ScoreRequest], strategy: Strategy
-    ) -> dict[int, Trail]:
-        trails = {}
-        for index, rows in page.members():
-            request = requests[index]
-            own = rows[-len(request.continuation) :]
-            trails[index] = Trail(request.context, request.continuation, own)
-        router = Router(Dispatcher(strategy), self._width, page.device)
-        router.settle(list(trails.values()), page)
-        return trails
+        signals = signals_of(family, self._families[family], routed)
+        if signals is None:
+            self._alone += self._families.pop(family)
+            return
+        indices = [index for index, _ in page.members()]
+        sizes = [len(requests[index].continuation) for index in indices]
+        for index, part in zip(indices, signals.split(sizes), strict=True):
+            self._lines[_key(requests[index])].signals[family] = part
 
     def _score(
         self, request: ScoreRequest, line: Line, asked: Tensor, signals: Tensor | None

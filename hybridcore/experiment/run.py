@@ -128,7 +128,10 @@ class Run:
             known = [self._found[cell.id] for cell in cells if cell.id in self._found]
             of_task = [(cell, by[task]) for cell, by in known if task in by]
             summary = TaskSummary(self._experiment, facts, of_task)
-            self._outcome.rows += summary.rows()
+            self._progress.begin(f"summary of {task}", len(of_task))
+            for row in summary.rows():
+                self._outcome.rows.append(row)
+                self._progress.advance()
             self._outcome.curves += curves(summary, axes(self._experiment.strategies))
         self._directory.write("summary.json", dumped(self._outcome.rows))
         self._directory.write("summary.csv", as_csv(self._outcome.rows))

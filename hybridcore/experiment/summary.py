@@ -5,16 +5,15 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from .aggregation import statistic_of
 from .edge import edge_interval
+from .entry import Entry, entry_of
 from .experiment import Experiment
-from .intervals import Interval, Resampling, Statistic, difference, ratio
+from .intervals import Interval, Resampling, Statistic
 from .measured import Measured
 from .plain_json import plain
 from .recovery import pgr
@@ -41,21 +40,17 @@ COLUMNS = (
     "pgr",
     "pgr_low",
     "pgr_high",
+    "over_random",
+    "over_random_low",
+    "over_random_high",
+    "share_over_random",
+    "share_over_random_low",
+    "share_over_random_high",
     "activated_params_per_token",
     "documents",
     "note",
 )
 Row = dict[str, Any]
-
-
-@dataclass(frozen=True)
-class Entry:
-    """A finished cell (as ``cell.json`` has it) on one task."""
-
-    cell: Mapping[str, Any]
-    measured: Measured
-    value: Statistic | None
-    share: Statistic | None
 
 
 class TaskSummary:
@@ -72,26 +67,20 @@ class TaskSummary:
     ) -> None:
         self._experiment = experiment
         self.facts = facts
-        self.entries = [
-            Entry(cell, one, _value(facts, one), _share(one)) for cell, one in cells
-        ]
+        self.entries = [entry_of(facts, cell, one) for cell, one in cells]
+        self._random = {e.cell.get("beside"): e for e in self.entries}
         self.slm, self.llm = self._baseline("slm-only"), self._baseline("llm-only")
 
-    def rows(self) -> list[Row]:
-        """Return a row for each cell, in the order of the cells."""
-        return [self._row(entry) for entry in self.entries]
+    def rows(self) -> Iterator[Row]:
+        """Yield a row for each cell, in the order of the cells."""
+        return map(self._row, self.entries)
 
     def lag(self, entry: Entry) -> Statistic | None:
         """Return a cell's value less the LLM's, on the documents of both.
 
         None where there is no LLM alone, or it answered other documents.
         """
-        value = entry.value
-        if value is None or self.llm is None or self.llm.value is None:
-            return None
-        if entry.measured.documents != self.llm.measured.documents:
-            return None
-        return difference(value, self.llm.value)
+        return entry.value_less(self.llm)
 
     def recovered(self, entry: Entry) -> Statistic | None:
         """Return the PGR of a cell as a statistic; None where there is no gap."""
@@ -110,6 +99,7 @@ class TaskSummary:
 
     def _row(self, entry: Entry) -> Row:
         cell, one = entry.cell, entry.measured
+        random = self._random.get(cell["id"])
         return {
             "cell": cell["id"],
             "label": cell["label"],
@@ -125,6 +115,8 @@ class TaskSummary:
             **self._bounds("share_", entry, entry.share),
             **self._estimate("difference", entry, self.lag(entry)),
             **self._estimate("pgr", entry, self.recovered(entry)),
+            **self._estimate("over_random", entry, entry.value_less(random)),
+            **self._estimate("share_over_random", entry, entry.share_less(random)),
             "activated_params_per_token": one.counts.get("activated_params_per_token"),
             "documents": len(one.documents),
             "note": self._note(entry),
@@ -174,21 +166,3 @@ def as_csv(rows: Sequence[Row]) -> str:
     for row in rows:
         writer.writerow({**row, "options": json.dumps(plain(row["options"]))})
     return text.getvalue()
-
-
-def _value(facts: TaskFacts, one: Measured) -> Statistic | None:
-    """Return the metric as a statistic, if it gives what lm_eval reported."""
-    if one.values is None or one.value is None:
-        return None
-    try:
-        statistic = statistic_of(facts.aggregate, one.values)
-        again = float(statistic(np.arange(len(one.values))))
-    except (TypeError, ValueError, KeyError, IndexError):
-        return None
-    return statistic if np.isclose(again, one.value, rtol=1e-9, atol=1e-12) else None
-
-
-def _share(one: Measured) -> Statistic | None:
-    if one.from_llm is None or one.tokens is None or not one.tokens.sum():
-        return None
-    return ratio(one.from_llm, one.tokens)

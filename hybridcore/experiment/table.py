@@ -44,8 +44,14 @@ def _table(rows: Sequence[Row], confidence: float) -> Table:
         title_justify="left",
     )
     table.add_column("strategy")
-    heads = ("value", "LLM share", "difference to LLM", "gap recovered", "params/token")
-    for head in heads:
+    for head in (
+        "value",
+        "LLM share",
+        "difference to LLM",
+        "gap recovered",
+        "over random",
+        "params/token",
+    ):
         table.add_column(head, justify="right")
     for row in rows:
         table.add_row(
@@ -54,6 +60,7 @@ def _table(rows: Sequence[Row], confidence: float) -> Table:
             _estimate(row, "llm_share", "share_", _percent),
             _estimate(row, "difference", "difference_", _signed),
             _estimate(row, "pgr", "pgr_", _percent),
+            _estimate(row, "over_random", "over_random_", _signed),
             _count(row["activated_params_per_token"]),
         )
     return table

@@ -44,7 +44,7 @@ class GenerationCall:
         # longest first, as HFLM: memory runs out at once or never
         self._queue.sort(key=lambda r: (-len(r.prompt), r.prompt))
         self._texts: list[str] = [""] * len(requests)
-        self._in_flight = 0
+        lm.in_flight = 0
 
     def run(self, quiet: bool) -> list[str]:
         """Return the texts; each is cached, counted and traced when it is ready."""
@@ -62,7 +62,7 @@ class GenerationCall:
                 tokens += answer.tally.tokens_out
                 from_llm += answer.tally.tokens_from_llm
                 share = f"{100 * from_llm / tokens:.0f}%" if tokens else "-"
-                bar.set_postfix(rows=self._in_flight, llm=share, refresh=False)
+                bar.set_postfix(rows=self._lm.in_flight, llm=share, refresh=False)
                 bar.update()
         return self._texts
 
@@ -110,12 +110,12 @@ class GenerationCall:
 
     def _feed(self) -> Iterator[GenerationRequest]:
         for request in self._queue:
-            self._in_flight += 1
+            self._lm.in_flight += 1
             yield request
 
     def _finish(self, answer: Answer) -> None:
         index = answer.request.key
-        self._in_flight -= 1
+        self._lm.in_flight -= 1
         request, prompt = self._requests[index], self._prompts[index]
         text = text_of(self._lm, answer.tokens, prompt.until)
         self._texts[index] = text

@@ -145,6 +145,7 @@ class HybridLM(CausalHFLM):
         self.strategy = strategy
         self.strategy_name = name
         self.replay: Replay | None = None
+        self.in_flight = 0  # requests that are being generated
         self.dispatcher = Dispatcher(strategy)
         self.runs_slm = "slm" in strategy.requires
         self.scores_with_slm = reads_slm(strategy, self.scoring)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 
 import pytest
 import torch
@@ -10,7 +11,8 @@ from lm_eval.api.instance import Instance
 
 from hybridcore import HybridLM, Route, Strategy, Verdict, hookimpl
 from hybridcore.cli import certify as command
-from hybridcore.errors import StrategyError
+from hybridcore.errors import ArgumentError, StrategyError
+from hybridcore.experiment import certificate
 from hybridcore.experiment.certificate import Certificate, Divergence, certify
 
 GREEDY = {"max_gen_toks": 30, "until": ["\n\n"], "do_sample": False, "temperature": 0.0}
@@ -88,13 +90,60 @@ def test_a_margin_within_the_tolerance_is_a_tie(pair: HybridLM, requests) -> Non
     assert found.holds
 
 
+class Perturbed:
+    """The pair's runner of the LLM, whose logits are off wherever it reads."""
+
+    def __init__(self, runner, noise: float) -> None:
+        self._runner, self._noise = runner, noise
+
+    def __getattr__(self, name):
+        return getattr(self._runner, name)
+
+    def forward(self, feeds):
+        logits = self._runner.forward(feeds).clone()
+        logits[:, ::2] += self._noise
+        return logits
+
+
+def test_a_broken_runner_makes_no_ties(pair: HybridLM, requests, monkeypatch) -> None:
+    sound = certificate._read_in_pieces
+    noise = 20.0
+
+    def broken(lm, ids):
+        runner = Perturbed(lm.pair.runner("llm", 1), noise)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(lm.pair, "runner", lambda role, slots: runner)
+            return sound(lm, ids)
+
+    monkeypatch.setattr(certificate, "_read_in_pieces", broken)
+    found = certify(pair.with_strategy(Liar()), requests)
+    assert len(found.divergences) == 2
+    for one in found.divergences:
+        # by the tolerance alone it would be a tie
+        assert abs(one.margin) < one.tolerance
+        assert one.spread == pytest.approx(noise, abs=1e-3)
+        assert 0 < one.explained < 1e-2
+        assert not one.sound
+        assert not one.tie
+    assert not found.holds
+    # who gives a tolerance has decided
+    assert certify(pair.with_strategy(Liar()), requests, tolerance=100.0).holds
+
+
 def test_half_precision_is_granted_more(pair: HybridLM, requests) -> None:
     float32 = certify(pair.with_strategy(Liar()), requests).divergences[0].tolerance
     half = HybridLM(
         "demo-slm", "demo-llm", Liar(), device="cpu", dtype="bfloat16", batch_size=2
     )
-    bound = certify(half, requests).divergences[0].tolerance
-    assert 100 * float32 < bound < 2
+    found = certify(half, requests).divergences[0]
+    assert 100 * float32 < found.tolerance < 2
+    assert found.sound
+
+
+@pytest.mark.parametrize("tolerance", [-0.1, math.nan, math.inf])
+def test_a_tolerance_is_a_margin(pair: HybridLM, tolerance) -> None:
+    with pytest.raises(ArgumentError, match="expected a margin in nats, 0 or more"):
+        certify(pair.with_strategy(Liar()), [], tolerance=tolerance)
 
 
 def test_an_answer_that_ends_early_is_no_tie() -> None:
@@ -151,6 +200,8 @@ def test_the_prompts_of_tasks_are_asked(hybridlm_certify) -> None:
         (["--strategy", "entropy"], "entropy does not claim to be lossless"),
         (["--tasks", "hybrid_demo_choice"], "'hybrid_demo_choice' asks for no text"),
         (["--strategy", "speculative:num_draft=2"], "did you mean 'num_drafts'?"),
+        (["--tolerance", "-1"], "tolerance=-1.0: expected a margin in nats"),
+        (["--tolerance", "nan"], "tolerance=nan: expected a margin in nats"),
     ],
 )
 def test_bad_input(hybridlm, monkeypatch, line, message) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import os
+import shutil
 import signal
 from pathlib import Path
 
@@ -13,6 +14,7 @@ import pytest
 from hybridcore import HybridLM
 from hybridcore.cli import main
 from hybridcore.experiment.evaluation import Evaluator
+from hybridcore.experiment.progress import ExperimentProgress
 
 from .conftest import contents, share
 
@@ -50,6 +52,10 @@ def test_the_baselines_are_always_there(finished: Path) -> None:
     assert random["options"]["fraction"] == pytest.approx(
         entropy["llm_share"], abs=1e-6
     )
+    assert entropy["over_random"] == pytest.approx(entropy["value"] - random["value"])
+    gap = entropy["llm_share"] - random["llm_share"]
+    assert entropy["share_over_random"] == pytest.approx(gap)
+    assert speculative["over_random"] is None
     assert speculative["difference"] == llm["difference"] == 0.0
     assert oracle["difference"] == 0.0
     assert {row["documents"] for row in rows} == {3}
@@ -86,6 +92,26 @@ def test_a_cell_has_what_lm_eval_gives(finished: Path) -> None:
     assert results["results"][TASK]["exact_match,answer"] == mean
 
 
+def test_the_summary_is_seen_to_advance(
+    hybridlm, finished: Path, tmp_path: Path, monkeypatch
+) -> None:
+    said: list[list] = []
+
+    def advance(self) -> None:
+        said[-1][2] += 1
+
+    def begin(self, label: str, total: int) -> None:
+        said.append([label, total, 0])
+
+    monkeypatch.setattr(ExperimentProgress, "begin", begin)
+    monkeypatch.setattr(ExperimentProgress, "advance", advance)
+    run = shutil.copytree(finished, tmp_path / "run")
+    code, _, _ = hybridlm(*LINE, "--output", str(run))
+    assert code == 0
+    # nothing was run again
+    assert said == [[f"summary of {TASK}", 6, 6]]
+
+
 def test_there_is_a_page_on_it(finished: Path) -> None:
     assert "entropy threshold=0.5" in (finished / "report.html").read_text()
 
@@ -95,7 +121,12 @@ def test_the_share_is_what_was_counted(finished: Path) -> None:
     for row in rows:
         path = finished / "cells" / row["cell"] / "results.json"
         counts = json.loads(path.read_text())["config"]["hybrid"]["tasks"][TASK]
-        assert row["llm_share"] == counts["llm_token_fraction"]
+        if row["role"] != "oracle":
+            assert row["llm_share"] == counts["llm_token_fraction"]
+            continue
+        # all of its answers end by length: three tokens are the LLM's in any case
+        llm, tokens = counts["tokens_from_llm"] - 3, counts["tokens_out"] - 3
+        assert row["llm_share"] == llm / tokens
 
 
 def test_the_run_says_what_it_was(finished: Path) -> None:

@@ -65,6 +65,44 @@ def test_it_gives_the_llms_text_with_the_tokens_that_differ(run: Path) -> None:
     assert seen > 0
 
 
+def test_its_share_leaves_out_the_token_that_ends_the_budget(
+    hybridlm, tmp_path: Path
+) -> None:
+    budget, path = 5, tmp_path / "short"
+    line = ["compare", "--strategies", "llm-only", "--tasks", GENERATION]
+    line += ["--limit", "4", "--gen-kwargs", f"max_gen_toks={budget}"]
+    code, out, _ = hybridlm(*line, "--output", str(path), "--json")
+    assert code == 0
+    tokenizer = AutoTokenizer.from_pretrained(model_path("demo-llm"))
+    cell = path / "cells" / "oracle"
+    prompts = {
+        s["doc_id"]: s["arguments"]["gen_args_0"]["arg_0"]
+        for s in lines(cell / f"samples_{GENERATION}.jsonl")
+    }
+    differs, ends = [], []
+    for trace in lines(cell / "trace.jsonl"):
+        ids = [token["id"] for token in trace["tokens"]]
+        assert len(ids) == budget
+        assert trace["tokens"][-1]["model"] == "llm"
+        prompt = tokenizer(prompts[trace["doc_id"]])["input_ids"]
+        slm, llm = (
+            argmaxes(name, prompt + ids)[len(prompt) - 1 : -1]
+            for name in ("demo-slm", "demo-llm")
+        )
+        assert llm.tolist() == ids
+        found = (slm != llm).tolist()
+        differs += found[:-1]
+        ends.append(found[-1])
+    rows = {row["cell"]: row for row in json.loads(out)["rows"]}
+    share = rows["oracle"]["llm_share"]
+    assert share == pytest.approx(sum(differs) / len(differs))
+    # counted as the LLM's, the last tokens would say something else
+    assert not all(ends)
+    counts = json.loads((cell / "results.json").read_text())["config"]["hybrid"]
+    total = counts["total"]
+    assert total["tokens_from_llm"] / total["tokens_out"] > share
+
+
 def test_its_scores_take_p_where_the_argmaxes_differ(run: Path) -> None:
     tokenizer = AutoTokenizer.from_pretrained(model_path("demo-llm"))
     sample = lines(run / "oracle" / f"samples_{CHOICE}.jsonl")[0]

@@ -136,6 +136,33 @@ def test_differences_are_paired(rows) -> None:
     assert width < 0.7 * (unpaired.high - unpaired.low)
 
 
+def test_a_strategy_is_compared_with_random_beside_it() -> None:
+    # the other candidate answers like a random cell, at about the same share
+    mine, random = "entropy 0.1", "entropy 0.5"
+    facts = TaskFacts("t", "generate_until", "exact_match", metrics.mean, True)
+    beside = {**cell(random), "role": "random", "beside": mine}
+    cells = [(beside if n == random else cell(n), measured(n)) for n in CELLS]
+    rows = {r["cell"]: r for r in TaskSummary(EXPERIMENT, facts, cells).rows()}
+    row = rows[mine]
+    assert row["over_random"] == pytest.approx(
+        RIGHT[mine].mean() - RIGHT[random].mean()
+    )
+    found = row["over_random_low"], row["over_random_high"]
+    expected = theirs(mean_difference, RIGHT[mine], RIGHT[random])
+    assert found == pytest.approx(expected, abs=2.2 / DOCUMENTS)
+
+    def apart(one, other, whole, axis=-1):
+        return (one.sum(axis) - other.sum(axis)) / whole.sum(axis)
+
+    gap = apart(FROM_LLM[mine], FROM_LLM[random], LENGTHS)
+    assert row["share_over_random"] == pytest.approx(gap)
+    found = row["share_over_random_low"], row["share_over_random_high"]
+    expected = theirs(apart, FROM_LLM[mine], FROM_LLM[random], LENGTHS)
+    assert found == pytest.approx(expected, abs=0.01)
+    for other in rows.keys() - {mine}:
+        assert rows[other]["over_random"] is rows[other]["share_over_random"] is None
+
+
 def test_where_less_is_better_the_gap_is_the_same(rows) -> None:
     turned = {row["cell"]: row["pgr"] for row in summary(higher=False).rows()}
     assert turned == {name: row["pgr"] for name, row in rows.items()}
@@ -211,3 +238,29 @@ def test_what_is_no_accuracy_at_an_edge_is_resampled() -> None:
     assert bounds(1.0, [1.0]) == (None, None)
     # not what lm_eval reported: its documents do not give the metric
     assert bounds(0.7, [1.0] * 9) == (None, None)
+
+
+def test_other_metrics_are_worked_out_once_for_each_resample() -> None:
+    calls = []
+
+    def slow(items) -> float:
+        calls.append(len(items))
+        return sum(items) / len(items)
+
+    def told(aggregate) -> tuple[list, list]:
+        facts = TaskFacts("t", "generate_until", "exact_match", aggregate, True)
+        few = replace(EXPERIMENT, resamples=200)
+        cells = [(cell(n), measured(n)) for n in CELLS]
+        found = TaskSummary(few, facts, cells)
+        return list(found.rows()), curves(found, axes(EXPERIMENT.strategies))
+
+    def numbers(row: dict) -> dict:
+        return {name: value for name, value in row.items() if name != "options"}
+
+    (rows, lines), (expected, theirs) = told(slow), told(metrics.mean)
+    # 200 resamples of a cell, and all of its documents
+    assert len(calls) == len(CELLS) * 201
+    for row, other in zip(rows, expected, strict=True):
+        assert numbers(row) == pytest.approx(numbers(other))
+    (line,), (other,) = lines, theirs
+    assert line["apgr"] == pytest.approx(other["apgr"])

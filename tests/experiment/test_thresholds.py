@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from hybridcore import Route, Strategy, hookimpl, option
-from hybridcore.experiment.family import Family, family_of, stateless
+from hybridcore.experiment.family import Family, family_of, signals_of, stateless
 from hybridcore.experiment.thresholds import even_thresholds, threshold_at
 
 
@@ -62,6 +62,19 @@ def test_what_is_more_than_a_threshold_has_no_family() -> None:
     assert torch.equal(asked, signals > 0.9)
     assert family_of(strategy, routed) is None
     assert family_of(Above(), lambda strategy: None) is None
+
+
+def test_all_strategies_of_a_family_are_looked_at() -> None:
+    family = Family(Above, "threshold", (("temperature", 1.0),), True)
+
+    def clamped(strategy: Strategy):
+        # below every quantile that is looked at
+        return GRID, GRID.gt(max(strategy.threshold, 0.05))
+
+    strategies = [Above(threshold=0.5), Above(threshold=0.01)]
+    assert torch.equal(signals_of(family, strategies[:1], clamped), GRID)
+    assert signals_of(family, strategies, clamped) is None
+    assert torch.equal(signals_of(family, strategies, routed), GRID)
 
 
 def test_what_keeps_state_cannot_be_recorded() -> None:
