@@ -1,5 +1,6 @@
 """docs/conformance.md is about these checks."""
 
+import pkgutil
 import re
 
 import pytest
@@ -45,3 +46,10 @@ def test_the_checks_that_not_every_mutant_meets():
     chosen = {id for mutant in INSTALLED_MUTANTS.values() for id in mutant.only}
     left_out = SLOW | INSTALLED | (chosen - {"LOAD"})
     assert set(re.findall(r"\b[A-Z]+-\d+\b", told)) == left_out
+
+
+def test_what_is_named_of_ours_is_there():
+    named = set(re.findall(r"`(hybridcore(?:\.\w+)+)`", TEXT))
+    assert "hybridcore.conformance.tiny" in named
+    for name in named:
+        pkgutil.resolve_name(name)
