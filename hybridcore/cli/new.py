@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import shlex
 from pathlib import Path
 
 from ..template.project import KINDS, Project, write
@@ -25,7 +26,8 @@ def run(arguments: argparse.Namespace) -> int:
     project = Project(arguments.name, arguments.kind)
     folder = write(project, arguments.into)
     files = [str(path) for path in sorted(folder.rglob("*")) if path.is_file()]
-    steps = [f"cd {folder}", "pip install -e .[test]", "pytest", project.command_line()]
+    enter = f"cd {shlex.quote(str(folder))}"
+    steps = [enter, "pip install -e .[test]", "pytest", project.command_line()]
     if arguments.json:
         said = {"folder": str(folder), "files": files, "next": steps}
         print(json.dumps(said, indent=2))

@@ -1,4 +1,6 @@
-"""Tiny random models of many architectures: a network where a table will not do.
+"""Tiny random models of many architectures: for tests where a table will not do.
+
+The suite itself does not use them; HybridLM's tests do, and authors' tests may.
 
 Weights are drawn wide, so that logits are far from flat and a wrong key or position
 shows in the first digits. Sliding windows are eight tokens, shorter than any test.

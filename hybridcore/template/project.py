@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -116,13 +117,14 @@ class Project:
         return {path: _filled(source, words) for path, source in paths.items()}
 
     def command_line(self) -> str:
-        """Return a line that evaluates it on the embedded pair."""
+        """Return a line for a shell that evaluates it on the embedded pair."""
         from ..demo import tasks_path
 
         arguments = f"slm=demo-slm,llm=demo-llm,strategy={self.name},device=cpu"
+        tasks = shlex.quote(str(tasks_path()))
         return (
             f"lm_eval --model hybrid --model_args {arguments} "
-            f"--tasks hybrid_demo_generation --include_path {tasks_path()} --limit 10"
+            f"--tasks hybrid_demo_generation --include_path {tasks} --limit 10"
         )
 
     def _words(self) -> dict[str, str]:

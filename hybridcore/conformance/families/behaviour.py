@@ -65,7 +65,8 @@ def no_growth(subject: Subject) -> None:
 
 
 @DOC.check(
-    "users are told what it does, and the line in its README runs", job="evaluation"
+    "users are told what it does, and the model arguments in its README are taken",
+    job="evaluation",
 )
 def documented(subject: Subject) -> None:
     cls = subject.cls

@@ -9,7 +9,7 @@ from hybridcore import Strategy
 
 # checks that need a process, a pair of networks, or a second: run where aimed at
 SLOW = frozenset({"EVAL-1", "EVAL-2", "PERF-1", "PERF-2"})
-# checks of installed strategies: tests/conformance/test_installed.py
+# checks of distributions: asked of those in distributions.py
 INSTALLED = frozenset({"LOAD-1", "LOAD-2", "LOAD-6"})
 
 
