@@ -13,6 +13,7 @@ from hybridcore.signals import least_confidence
 IDS = tuple(range(20, 60))
 SHORT = [ScoreRequest(IDS[:4], IDS[4:20])]
 LONG = [ScoreRequest(IDS[:30], IDS[30:])]
+OTHER = [ScoreRequest(IDS[5:9], IDS[9:20])]
 CAP = 30  # tokens
 
 
@@ -54,8 +55,9 @@ def test_what_a_later_page_shows_is_seen(pair: HybridLM, known) -> None:
     replay = recording.replay(Capped(threshold=known[-1]))
     assert len(list(replay(SHORT))) == 1
     assert replay(LONG) is None
-    # from here on not even what was read before
+    # from here on neither what was read before, nor what no cap reaches
     assert replay(SHORT) is None
+    assert replay(OTHER) is None
     assert recording.signals(SHORT, Capped()) is None
 
 
