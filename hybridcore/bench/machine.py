@@ -8,11 +8,12 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from importlib.metadata import version
-from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
+
+from ..processor import processor_name
 
 _REPEATS = 3
 _SIDE = {"cpu": 2048, "cuda": 8192}  # of the square matrices
@@ -99,7 +100,7 @@ def described(device: torch.device) -> dict[str, Any]:
     """Return what was measured on: processor, threads, versions."""
     packages = ("torch", "transformers", "lm_eval", "hybridlm")
     return {
-        "processor": _processor(),
+        "processor": processor_name(),
         "device": str(device),
         "accelerator": _accelerator(device),
         "threads": torch.get_num_threads(),
@@ -110,12 +111,3 @@ def described(device: torch.device) -> dict[str, Any]:
 
 def _accelerator(device: torch.device) -> str | None:
     return torch.cuda.get_device_name(device) if device.type == "cuda" else None
-
-
-def _processor() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-    except OSError:
-        lines = []
-    names = (line.partition(":")[2] for line in lines if line.startswith("model name"))
-    return next(names, platform.processor()).strip()

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import platform
-from pathlib import Path
 from typing import Any
 
 import psutil
 import torch
 
+from ..processor import processor_name
 from .finding import Finding
 
 _GIB = 2**30
@@ -44,17 +43,8 @@ def cpu() -> dict[str, Any]:
     """Return what is known of the processor."""
     return {
         "device": "cpu",
-        "name": _processor(),
+        "name": processor_name(),
         "memory_gib": round(psutil.virtual_memory().total / _GIB, 1),
         "threads": torch.get_num_threads(),
         "cuda_build": torch.version.cuda,
     }
-
-
-def _processor() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-    except OSError:
-        lines = []
-    names = (line.partition(":")[2] for line in lines if line.startswith("model name"))
-    return next(names, platform.processor() or platform.machine()).strip()
