@@ -169,11 +169,9 @@ class SlotCache(Cache):
         self._spared = self._spared + 1 if spare else 0
         return self._spared > _PATIENCE
 
-    @contextlib.contextmanager
-    def aimed(self, view: SlotView | StepView) -> Iterator[None]:
+    def aim(self, view: StepView) -> None:
         """Aim a forward at a view that there is room for, all slots in place."""
         self.window = Window(view, True)
-        yield
 
     def layout(self) -> int:
         """Return a number that changes whenever keys move."""

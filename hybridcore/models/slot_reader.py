@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from . import grouping
+from .cached_call import cached_call
 from .calling import ModelCall
 from .cuda_recorder import Recorder
 from .masking import Masking
@@ -128,15 +129,7 @@ class SlotReader:
         view = SlotView(feeds, starts, self.device)
         with self.cache.opened(view, self._masking.in_pieces, self._places.longest()):
             self._places.clip(self.cache.capacity)
-            with self._masking.over(view) as masks:
-                return self.call(
-                    view.ids,
-                    wanted,
-                    position_ids=view.positions,
-                    attention_mask=masks,
-                    past_key_values=self.cache,
-                    use_cache=True,
-                )
+            return cached_call(self.call, self.cache, self._masking, view, wanted)
 
     def _lower(self, size: int) -> None:
         self.most = min(self.most, max(_SMALLEST, size // 2))

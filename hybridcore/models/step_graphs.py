@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from .attention import SHORT
+from .cached_call import cached_call
 from .calling import ModelCall
 from .cuda_recorder import Recorder
 from .masking import Masking
@@ -145,15 +146,8 @@ class StepGraphs:
         step.view.aim(feeds, [len(tokens) for tokens in self._places.held])
 
     def _run(self, view: StepView, wanted: int) -> Tensor:
-        with self._cache.aimed(view), self._masking.over(view) as masks:
-            logits, _ = self._call(
-                view.ids,
-                wanted,
-                position_ids=view.positions,
-                attention_mask=masks,
-                past_key_values=self._cache,
-                use_cache=True,
-            )
+        self._cache.aim(view)
+        logits, _ = cached_call(self._call, self._cache, self._masking, view, wanted)
         return logits
 
 
