@@ -40,7 +40,7 @@ def judge(installed, monkeypatch):
     ],
 )
 def test_arguments_that_are_taken(judge, line):
-    judge(line)
+    judge(line)  # raises Failure for what the next test gives it
 
 
 @pytest.mark.parametrize(

@@ -60,6 +60,16 @@ def turn(pair, slots=(0, 1, 2), width=1, wanted=1):
     return errors(found, expected).max().item()
 
 
+def recorded_anew(pair, recording):
+    """Nothing of the one recording made so far is replayed; there is a second soon."""
+    before = recording.replays
+    assert turn(pair) < EXACT
+    assert recording.replays == before
+    for _ in range(3):
+        assert turn(pair) < EXACT
+    assert recording.made == 2
+
+
 def test_what_comes_again_is_recorded(runners):
     recording = Recording()
     pair = runners(recording)
@@ -83,12 +93,7 @@ def test_keys_that_move_are_recorded_anew(runners):
         turn(pair)
     for runner in pair:
         runner.forward([Feed(1, [7 + i % 40 for i in range(300)])])
-    before = recording.replays
-    assert turn(pair) < EXACT
-    assert recording.replays == before
-    for _ in range(3):
-        assert turn(pair) < EXACT
-    assert recording.made == 2
+    recorded_anew(pair, recording)
 
 
 def test_a_cache_that_was_let_go_of_is_not_read(runners):
@@ -102,12 +107,7 @@ def test_a_cache_that_was_let_go_of_is_not_read(runners):
         runner.clear()
         for slot in range(3):
             runner.forward([Feed(runner.acquire([8, slot])[0], [8, slot])])
-    before = recording.replays
-    assert turn(pair) < EXACT
-    assert recording.replays == before
-    for _ in range(3):
-        assert turn(pair) < EXACT
-    assert recording.made == 2
+    recorded_anew(pair, recording)
 
 
 def test_room_is_given_back_while_steps_are_replayed(runners):

@@ -20,8 +20,11 @@ def tokenizer(entries=LETTERS, split=True, **special):
 
 
 def test_equal_ones_pass_whatever_ends_them():
+    other = tokenizer(eos_token="a")
+    assert other.eos_token_id != tokenizer().eos_token_id
+    # each raises where they differ
     compare_tokenizers(tokenizer(), tokenizer())
-    compare_tokenizers(tokenizer(eos_token="a"), tokenizer())
+    compare_tokenizers(other, tokenizer())
 
 
 @pytest.mark.parametrize(
@@ -81,5 +84,7 @@ def test_other_rules_are_found_by_probe_texts():
 
 
 def test_a_tokenizer_is_its_own_equal():
-    shared = object()
+    shared = object()  # which cannot be asked for anything
     compare_tokenizers(shared, shared)
+    with pytest.raises(AttributeError):
+        compare_tokenizers(shared, object())

@@ -332,9 +332,13 @@ def test_what_is_no_causal_language_model(
     assert f"{role}={str(tmp_path)!r} is {what}: expected a d" in str(error.value)
 
 
-def test_an_encoder_made_a_decoder_is_welcome() -> None:
-    refuse_others("llm", "x", BertConfig(is_decoder=True), "default")
-    refuse_others("llm", "x", XLMConfig(causal=True), "default")
+@pytest.mark.parametrize(
+    ("kind", "switch"), [(BertConfig, "is_decoder"), (XLMConfig, "causal")]
+)
+def test_an_encoder_made_a_decoder_is_welcome(kind: Any, switch: str) -> None:
+    refuse_others("llm", "x", kind(**{switch: True}), "default")
+    with pytest.raises(ModelError, match="is an encoder"):
+        refuse_others("llm", "x", kind(**{switch: False}), "default")
 
 
 def test_a_loaded_encoder_is_refused(pair: dict[str, str]) -> None:
