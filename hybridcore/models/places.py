@@ -103,6 +103,12 @@ class Places:
             raise RuntimeError(f"slot {slot} is not taken")
 
 
+def run_of(slots: Sequence[int]) -> slice | None:
+    """Return slots as the slice that they are, None where they are no neighbours."""
+    first, last = slots[0], slots[-1] + 1
+    return slice(first, last) if list(slots) == list(range(first, last)) else None
+
+
 def common_prefix(a: Sequence[int], b: Sequence[int]) -> int:
     """Return the length of the longest common prefix."""
     limit = min(len(a), len(b))
