@@ -92,11 +92,10 @@ class Places:
         for slot in self._free:
             del self.held[slot][length:]
 
-    def clear(self) -> None:
-        """Forget what the slots hold; raises RuntimeError where one is taken."""
-        if len(self._free) < len(self.held):
-            raise RuntimeError(f"{len(self.held) - len(self._free)} slots are taken")
-        self.clip(0)
+    @property
+    def idle(self) -> bool:
+        """Whether no slot is taken."""
+        return len(self._free) == len(self.held)
 
     def _check_taken(self, slot: int) -> None:
         if slot in self._free or not 0 <= slot < len(self.held):
