@@ -101,11 +101,12 @@ def _gather(
     for i, k, table, row in sources:
         if table is not None:
             groups.setdefault(id(table), (table, []))[1].append((i, k, row))
-    for table, members in groups.values():
-        places = send([(i, k) for i, k, _ in members], result.device)
-        rows = rows_of(table)
-        chosen = rows[send([row for _, _, row in members], rows.device)]
-        result[tuple(places.T)] = chosen.to(result)
+    together = [member for _, members in groups.values() for member in members]
+    index = send(together, result.device)
+    parts = index.split([len(members) for _, members in groups.values()])
+    for (table, _), part in zip(groups.values(), parts, strict=True):
+        (i, k, row), rows = part.T, rows_of(table)
+        result[i, k] = rows[row.to(rows.device)].to(result)
 
 
 def _spread(flat: Tensor, lengths: Sequence[int]) -> Tensor:

@@ -40,8 +40,9 @@ def rows_in_flight(
     logits = _LOGITS_COPIES * 4 * positions * width
     cost: Cost = Counter()
     for model in models:
+        cached = _GROWTH * cache_bytes(model) * tokens
         for device, share in _shares(model).items():
-            cost[device] += logits + _GROWTH * share * cache_bytes(model) * tokens
+            cost[device] += logits + share * cached
     return _fitting(cost, limit)
 
 
@@ -52,8 +53,9 @@ def rows_scored(models: Sequence[Any], tokens: int, limit: int) -> int:
         config = _text_config(model)
         logits = _LOGITS_COPIES * 4 * config.vocab_size
         vectors = _ACTIVATIONS * _itemsize(model) * config.hidden_size
+        cached = cache_bytes(model)
         for device, share in _shares(model).items():
-            one = tokens * (logits + vectors + share * cache_bytes(model))
+            one = tokens * (logits + vectors + share * cached)
             cost[device] = max(cost[device], one)
     return _fitting(cost, limit)
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from tqdm import tqdm
 
 from ..decoding.engine import Engine
+from ..decoding.generation_law import GenerationLaws
 from ..decoding.randomness import row_seed
 from ..decoding.request import Answer, GenerationRequest
 from .batch_size import rows_in_flight
@@ -38,8 +39,8 @@ class GenerationCall:
         sources = [source_of(request) for request in requests]
         keys = zip(sources, (prompt.tokens for prompt in self._prompts), strict=True)
         self._repeats = repeat_indices(list(keys))
-        self._llm_laws = lm.pair.laws("llm")
-        self._slm_laws = lm.pair.laws("slm" if lm.runs_slm else "llm")
+        members = lm.pair.members(lm.runs_slm)
+        self._laws = [GenerationLaws(member.model) for member in members]
         self._queue = [self._engine_request(i) for i in range(len(requests))]
         # longest first, as HFLM: memory runs out at once or never
         self._queue.sort(key=lambda r: (-len(r.prompt), r.prompt))
@@ -69,15 +70,12 @@ class GenerationCall:
     def _engine_request(self, index: int) -> GenerationRequest:
         lm, prompt = self._lm, self._prompts[index]
         lengths = (len(prompt.tokens), prompt.max_new_tokens)
-        llm_law = self._llm_laws.law(prompt.kwargs, *lengths)
-        slm_law = llm_law
-        if lm.runs_slm:
-            slm_law = self._slm_laws.law(prompt.kwargs, *lengths)
+        made = [laws.law(prompt.kwargs, *lengths) for laws in self._laws]
         return GenerationRequest(
             prompt=prompt.tokens,
             max_new_tokens=prompt.max_new_tokens,
-            slm_law=slm_law,
-            llm_law=llm_law,
+            slm_law=made[0],
+            llm_law=made[-1],
             eos=eos_ids(lm.model, lm.tokenizer, prompt.kwargs),
             stops=prompt.until,
             decode=lm.tokenizer.decode,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Literal
 
-from ..decoding.generation_law import GenerationLaws
 from ..decoding.reading import SharedVocabulary
 from ..errors import ModelError
 from ..models.calling import vocab_width
@@ -110,10 +109,6 @@ class Pair:
         """Drop the runners: a call that failed may have left them half way."""
         self._runners.clear()
         self._trees.clear()
-
-    def laws(self, role: Role) -> GenerationLaws:
-        """Return the generation laws of a model, as it is configured now."""
-        return GenerationLaws(self._member(role).model)
 
     def _member(self, role: Role) -> CausalHFLM:
         member = self.llm if role == "llm" else self.slm

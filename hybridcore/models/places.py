@@ -92,15 +92,20 @@ class Places:
         for slot in self._free:
             del self.held[slot][length:]
 
-    def clear(self) -> None:
-        """Forget what the slots hold; raises RuntimeError where one is taken."""
-        if len(self._free) < len(self.held):
-            raise RuntimeError(f"{len(self.held) - len(self._free)} slots are taken")
-        self.clip(0)
+    @property
+    def idle(self) -> bool:
+        """Whether no slot is taken."""
+        return len(self._free) == len(self.held)
 
     def _check_taken(self, slot: int) -> None:
         if slot in self._free or not 0 <= slot < len(self.held):
             raise RuntimeError(f"slot {slot} is not taken")
+
+
+def run_of(slots: Sequence[int]) -> slice | None:
+    """Return slots as the slice that they are, None where they are no neighbours."""
+    first, last = slots[0], slots[-1] + 1
+    return slice(first, last) if list(slots) == list(range(first, last)) else None
 
 
 def common_prefix(a: Sequence[int], b: Sequence[int]) -> int:

@@ -79,9 +79,9 @@ class CausalRunner(ABC):
         """Forget what ``slot`` holds beyond ``length`` tokens."""
 
     def clear(self) -> None:  # noqa: B027
-        """Forget what free slots hold, and let go of its memory; none may be taken.
+        """Forget what free slots hold, and let go of its memory.
 
-        A runner that holds nothing has nothing to do.
+        While a slot is taken nothing happens; nor where a runner holds nothing.
         """
 
     @abstractmethod

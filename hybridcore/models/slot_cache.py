@@ -14,6 +14,8 @@ import torch
 from torch import Tensor
 from transformers.cache_utils import Cache, CacheLayerMixin
 
+from ..transfer import send
+from .places import run_of
 from .slot_view import SlotView
 from .step_view import StepView
 
@@ -35,14 +37,12 @@ class Window:
         self.width = view.width
         self._in_place = in_place
         self._places = view.places
-        self._run: slice | None = None
-        first, last = view.slots[0], view.slots[-1] + 1
-        if view.slots == list(range(first, last)):
-            self._run = slice(first, last)
+        self._run = run = run_of(view.slots)
+        if run is not None:
             # made on the device, since what is recorded there can take nothing in
-            self._slots = torch.arange(first, last, device=view.device)
+            self._slots = torch.arange(run.start, run.stop, device=view.device)
         else:
-            self._slots = torch.tensor(view.slots, device=view.device)
+            self._slots = send(view.slots, view.device)
         self._targets: dict[tuple[Any, ...], Tensor] = {}
 
     def targets(self, room: Tensor) -> Tensor:

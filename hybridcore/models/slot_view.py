@@ -1,10 +1,4 @@
-"""Rows of one padded call on a slot cache: where they stand, and what they see.
-
-Tokens are right-aligned in a call: the wanted logits are then the last columns of
-every row, whatever its length. The padding before them stands where the row's first
-new token stands, a position that every model has, and writes its keys behind the
-row's end, where no query looks.
-"""
+"""Rows of one padded call on a slot cache: where they stand, and what they see."""
 
 from __future__ import annotations
 
@@ -17,6 +11,7 @@ from ..transfer import send
 from .attention import SHORT
 from .masks import Pattern
 from .pieces import Piece, additive, piece_on
+from .right_aligned import right_aligned
 from .runner import Feed
 
 # keys that a run of rows may read in vain, before it is cut in two
@@ -26,6 +21,8 @@ _WASTE_ELSEWHERE = 8192
 
 class SlotView:
     """The queries of one forward, in the order of their slots.
+
+    Tokens are right-aligned (``right_aligned.py``).
 
     :param feeds: what each row reads.
     :param starts: what each row held before.
@@ -49,14 +46,9 @@ class SlotView:
         self.ends = [a + n for a, n in zip(starts, self.counts, strict=True)]
         self.width = max(self.counts)
         self.live = max(self.ends)
-        ids, positions, places = [], [], []
-        for feed, start, end in zip(feeds, starts, self.ends, strict=True):
-            padding = self.width - len(feed.tokens)
-            ids.append([0] * padding + list(feed.tokens))
-            positions.append([start] * padding + list(range(start, end)))
-            places.append([*range(end, end + padding), *range(start, end)])
         self.room = self.width + max(starts)
-        together = send([ids, positions, places], device)
+        texts = [feed.tokens for feed in feeds]
+        together = send(right_aligned(texts, starts, self.width), device)
         self.ids, self.positions, self.places = together
 
     def visible(self, pattern: Pattern) -> Tensor:

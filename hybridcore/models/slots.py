@@ -109,9 +109,10 @@ class SlotRunner(CausalRunner):
         self._places.cut(slot, length)
 
     def clear(self) -> None:
-        """Forget what the slots hold, and let go of the cache."""
-        self._places.clear()
-        self._reader.clear()
+        """Forget what the slots hold, and let go of the cache, unless one is taken."""
+        if self._places.idle:
+            self._places.clip(0)
+            self._reader.clear()
 
     def length(self, slot: int) -> int:
         """Return how many tokens ``slot`` holds."""

@@ -15,13 +15,14 @@ from typing import TypeAlias
 import torch
 from torch import Tensor
 
+from ..transfer import send
 from .attention import SHORT
 from .cached_call import cached_call
 from .calling import ModelCall
 from .cuda_recorder import Recorder
 from .masking import Masking
 from .memory import out_of_memory
-from .places import Places
+from .places import Places, run_of
 from .runner import Feed
 from .slot_cache import SlotCache
 from .step_view import StepView
@@ -178,7 +179,7 @@ class Step:
 
 def _rows(logits: Tensor, slots: list[int]) -> Tensor:
     """Return a copy of some rows."""
-    first, last = slots[0], slots[-1] + 1
-    if slots == list(range(first, last)):
-        return logits[first:last].clone()
-    return logits[slots]
+    run = run_of(slots)
+    if run is not None:
+        return logits[run].clone()
+    return logits[send(slots, logits.device)]

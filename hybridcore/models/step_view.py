@@ -10,6 +10,7 @@ from torch import Tensor
 from ..transfer import send
 from .masks import Pattern
 from .pieces import Piece, additive
+from .right_aligned import right_aligned
 from .runner import Feed
 
 
@@ -17,7 +18,7 @@ class StepView:
     """The queries of one forward of every slot, those of idle slots being padding.
 
     Aimed anew for each read, so that what was recorded of one serves the next. Tokens
-    are right-aligned, as in :class:`~.slot_view.SlotView`.
+    are right-aligned (``right_aligned.py``).
 
     :param count: slots of the cache.
     :param width: T, the most tokens that a row reads.
@@ -43,17 +44,9 @@ class StepView:
         :param starts: what every slot holds before.
         """
         fed = {feed.slot: feed.tokens for feed in feeds}
-        rows: list[list[list[int]]] = [[], [], []]
-        for slot, start in enumerate(starts):
-            tokens = fed.get(slot, ())
-            end = start + len(tokens)
-            padding = self.width - len(tokens)
-            # the position of a row's first token: one that every model has
-            stand = start if tokens else 0
-            rows[0].append([0] * padding + list(tokens))
-            rows[1].append([stand] * padding + list(range(start, end)))
-            rows[2].append([*range(end, end + padding), *range(start, end)])
-        self._together.copy_(send(rows, self.device))
+        texts = [fed.get(slot, ()) for slot in self.slots]
+        together = right_aligned(texts, starts, self.width)
+        self._together.copy_(send(together, self.device))
 
     def visible(self, pattern: Pattern) -> Tensor:
         """Return ``[slots, 1, T, live]`` bool: which keys each query sees."""

@@ -9,6 +9,7 @@ from hybridcore.models import pieces, slot_view
 from hybridcore.models.masks import causal, chunked, sliding
 from hybridcore.models.runner import Feed
 from hybridcore.models.slot_view import SlotView
+from hybridcore.models.step_view import StepView
 
 PATTERNS = {"causal": causal, "sliding": sliding(3), "chunked": chunked(4)}
 
@@ -79,6 +80,14 @@ def test_padding_stands_at_a_position_and_writes_behind_the_end():
     assert view.positions.tolist() == [[4, 5, 6], [9, 9, 9]]
     assert view.places.tolist() == [[4, 5, 6], [10, 11, 9]]
     assert (view.live, view.room, view.width) == (10, 12, 3)
+
+
+def test_an_idle_row_stands_where_every_text_does():
+    view = StepView(2, 2, 64, torch.device("cpu"))
+    view.aim([Feed(1, [14])], [32, 9])  # 32 may be one more than the model has
+    assert view.ids.tolist() == [[0, 0], [0, 14]]
+    assert view.positions.tolist() == [[0, 0], [9, 9]]
+    assert view.places.tolist() == [[32, 33], [10, 9]]
 
 
 @pytest.mark.parametrize(

@@ -72,6 +72,20 @@ def test_scoring_has_the_memory_of_generation(
     assert seen == [0, 0, 0]
 
 
+def test_a_program_may_score_while_it_generates(make: Callable[..., HybridLM]) -> None:
+    hybrid = program(make(strategy="llm-only"))
+    found: list[float] = []
+
+    def score(*_: Any) -> None:
+        found.append(hybrid.score([(SHARED, "a")], scoring="llm")[0].log_likelihood)
+
+    score()
+    alone = hybrid.generate(SHARED, 4)[0]
+    told = hybrid.generate(SHARED, 4, on_token=score)[0]
+    assert told.text == alone.text
+    assert found == [found[0]] * (1 + len(told.tokens))
+
+
 def test_what_auto_finds_free_is_free(
     make: Callable[..., HybridLM], monkeypatch: pytest.MonkeyPatch
 ) -> None:
