@@ -1,5 +1,6 @@
 """A file is written whole, or is what it was before."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -39,3 +40,15 @@ def test_a_link_stays_one(tmp_path):
     write_whole(link, "text")
     assert link.is_symlink()
     assert (tmp_path / "file").read_text() == "text"
+
+
+def test_a_pipe_stays_one_and_is_written_to(tmp_path):
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    end = os.open(pipe, os.O_RDWR | os.O_NONBLOCK)  # waits for nobody
+    try:
+        write_whole(pipe, "text")
+        assert os.read(end, 9) == b"text"
+    finally:
+        os.close(end)
+    assert pipe.is_fifo()
