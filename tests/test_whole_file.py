@@ -1,10 +1,13 @@
 """A file is written whole, or is what it was before."""
 
+import json
 import os
 from pathlib import Path
 
 import pytest
 
+from hybridcore.bench.report import Report
+from hybridcore.conformance.report import ReportWriter
 from hybridcore.whole_file import new_name, write_whole
 
 
@@ -52,3 +55,20 @@ def test_a_pipe_stays_one_and_is_written_to(tmp_path):
     finally:
         os.close(end)
     assert pipe.is_fifo()
+
+
+@pytest.mark.parametrize(
+    "write",
+    [
+        lambda path: Report("", {}).write(str(path)),
+        lambda path: ReportWriter(path, []).pytest_sessionfinish(),
+    ],
+    ids=["bench", "conformance"],
+)
+def test_reports_take_the_place_of_those_before(tmp_path, write):
+    path, old = tmp_path / "report.json", tmp_path / "old"
+    path.write_text("before")
+    os.link(path, old)
+    write(path)
+    assert json.loads(path.read_text()) is not None
+    assert old.read_text() == "before"
