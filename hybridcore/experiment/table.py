@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from ..magnitude import magnitude
 from .curve import Curve
 from .summary import Row
 
@@ -54,6 +55,7 @@ def _table(rows: Sequence[Row], confidence: float) -> Table:
     ):
         table.add_column(head, justify="right")
     for row in rows:
+        cost = row["activated_params_per_token"]
         table.add_row(
             Text(row["label"], style=_STYLES.get(row["role"], "")),
             _estimate(row, "value", "", _number),
@@ -61,7 +63,7 @@ def _table(rows: Sequence[Row], confidence: float) -> Table:
             _estimate(row, "difference", "difference_", _signed),
             _estimate(row, "pgr", "pgr_", _percent),
             _estimate(row, "over_random", "over_random_", _signed),
-            _count(row["activated_params_per_token"]),
+            "-" if cost is None else magnitude(cost),
         )
     return table
 
@@ -94,12 +96,3 @@ def _signed(value: float) -> str:
 
 def _percent(value: float) -> str:
     return f"{100 * value:.1f} %"
-
-
-def _count(value: float | None) -> str:
-    if value is None:
-        return "-"
-    for size, unit in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
-        if value >= size:
-            return f"{value / size:.3g} {unit}"
-    return f"{value:.3g}"
