@@ -13,10 +13,15 @@ def new_name(path: Path) -> Path:
 def write_whole(path: Path, content: str | bytes) -> None:
     """Write a file so that no reader ever sees a part of it; text is UTF-8.
 
+    A pipe or a device, such as ``/dev/stdout``, is written to and stays what it is.
+
     :raises OSError: it cannot be written; what was there before is as it was.
     """
-    path = path.resolve()  # a link stays one
     data = content.encode() if isinstance(content, str) else content
+    if path.exists() and not path.is_file():
+        path.write_bytes(data)
+        return
+    path = path.resolve()  # a link stays one
     new = new_name(path)
     new.write_bytes(data)
     new.replace(path)

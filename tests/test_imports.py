@@ -12,7 +12,7 @@ import hybridcore
 ROOT = Path(hybridcore.__file__).parent
 # bottom to top: a module may import what stands in a line above its own
 LAYERS = [
-    ["errors", "precision", "processor", "whole_file", "wilson"],
+    ["errors", "magnitude", "precision", "processor", "whole_file", "wilson"],
     ["exchange", "signals", "options", "tally", "transfer"],
     ["laws", "hookspecs", "hook_checks"],
     ["strategy"],

@@ -1,9 +1,13 @@
 """A file is written whole, or is what it was before."""
 
+import json
+import os
 from pathlib import Path
 
 import pytest
 
+from hybridcore.bench.report import Report
+from hybridcore.conformance.report import ReportWriter
 from hybridcore.whole_file import new_name, write_whole
 
 
@@ -39,3 +43,32 @@ def test_a_link_stays_one(tmp_path):
     write_whole(link, "text")
     assert link.is_symlink()
     assert (tmp_path / "file").read_text() == "text"
+
+
+def test_a_pipe_stays_one_and_is_written_to(tmp_path):
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    end = os.open(pipe, os.O_RDWR | os.O_NONBLOCK)  # waits for nobody
+    try:
+        write_whole(pipe, "text")
+        assert os.read(end, 9) == b"text"
+    finally:
+        os.close(end)
+    assert pipe.is_fifo()
+
+
+@pytest.mark.parametrize(
+    "write",
+    [
+        lambda path: Report("", {}).write(str(path)),
+        lambda path: ReportWriter(path, []).pytest_sessionfinish(),
+    ],
+    ids=["bench", "conformance"],
+)
+def test_reports_take_the_place_of_those_before(tmp_path, write):
+    path, old = tmp_path / "report.json", tmp_path / "old"
+    path.write_text("before")
+    os.link(path, old)
+    write(path)
+    assert json.loads(path.read_text()) is not None
+    assert old.read_text() == "before"

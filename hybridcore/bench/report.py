@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from ..whole_file import write_whole
 from .comparison import Comparison
 from .machine import Machine, described
 from .table import of_lines
@@ -30,7 +31,7 @@ class Report:
     def write(self, path: str) -> None:
         """Write ``data`` as JSON."""
         text = json.dumps(self.data, indent=2, default=str)
-        Path(path).write_text(text + "\n", encoding="utf-8")
+        write_whole(Path(path), text + "\n")
 
 
 def report(

@@ -14,6 +14,7 @@ from ..experiment.choice import only_choice
 from ..experiment.command_line import add_pair, add_tasks, pair_of, task_settings
 from ..experiment.experiment import DEMO_TASKS, Experiment
 from ..experiment.running import session
+from ..experiment.table import number, percent, signed
 from ..whole_file import write_whole
 
 
@@ -86,32 +87,20 @@ def _experiment(arguments: argparse.Namespace) -> Experiment:
 def _said(found: dict[str, Any], arguments: argparse.Namespace) -> str:
     chosen, checked = found["calibration"], found["held_out"]
     option = arguments.option
-    percent = f"{100 * arguments.confidence:g} %"
-    value = [_number(checked[name]) for name in ("value", "low", "high", "llm_value")]
-    gap = [_signed(checked[f"difference_{end}"]) for end in ("low", "high")]
-    share = [_percent(checked[n]) for n in ("llm_share", "share_low", "share_high")]
+    level = f"{100 * arguments.confidence:g} %"
+    value = [number(checked[name]) for name in ("value", "low", "high", "llm_value")]
+    gap = [signed(checked[f"difference_{end}"]) for end in ("low", "high")]
+    share = [percent(checked[n]) for n in ("llm_share", "share_low", "share_high")]
     return "\n".join(
         [
             f"{found['strategy']} {option}={found['options'][option]:g}, chosen on "
             f"{len(chosen['documents'])} documents of {found['task']}: "
-            f"LLM share {_percent(chosen['llm_share'])}, "
-            f"{found['metric']} {_number(chosen['value'])}",
-            f"on {len(checked['documents'])} held-out documents ({percent} intervals):",
+            f"LLM share {percent(chosen['llm_share'])}, "
+            f"{found['metric']} {number(chosen['value'])}",
+            f"on {len(checked['documents'])} held-out documents ({level} intervals):",
             f"  LLM share {share[0]} [{share[1]}, {share[2]}]",
             f"  {found['metric']} {value[0]} [{value[1]}, {value[2]}], "
             f"LLM alone {value[3]}, difference [{gap[0]}, {gap[1]}]",
             f"saved; use it with --model_args ...,calibration={arguments.output}",
         ]
     )
-
-
-def _percent(value: float | None) -> str:
-    return "-" if value is None else f"{100 * value:.1f} %"
-
-
-def _number(value: float | None) -> str:
-    return "-" if value is None else f"{value:.3f}"
-
-
-def _signed(value: float | None) -> str:
-    return "-" if value is None else f"{value:+.3f}"

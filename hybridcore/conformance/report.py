@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from .. import __version__
+from ..whole_file import write_whole
 from . import SUITE_VERSION
 from .examination import Examination
 from .outcome import BAD, CheckResult
@@ -60,7 +61,7 @@ class ReportWriter:
                 for it in self._examinations
             ],
         }
-        self._path.write_text(json.dumps(data, indent=2) + "\n", encoding="utf-8")
+        write_whole(self._path, json.dumps(data, indent=2) + "\n")
 
 
 def strategy_report(examination: Examination, entries: list[Entry]) -> dict[str, Any]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -11,7 +10,7 @@ import numpy as np
 from lm_eval.api.registry import get_aggregation
 from numpy.typing import NDArray
 
-from .intervals import Indices, Statistic
+from .intervals import Indices, Statistic, kept
 
 Floats = NDArray[np.float64]
 
@@ -28,26 +27,13 @@ def statistic_of(
     fast = {get_aggregation(name): make for name, make in _FAST.items()}
     if aggregate in fast:
         return fast[aggregate](np.asarray(values, float))
-    return _kept(
+    return kept(
         lambda indices: np.apply_along_axis(
             lambda some: float(aggregate([_given(values[i]) for i in some])),
             -1,
             indices,
         )
     )
-
-
-def _kept(statistic: Statistic) -> Statistic:
-    """Return the same statistic, worked out once for the same indices."""
-    known: dict[tuple[tuple[int, ...], bytes], Floats] = {}
-
-    def keeping(indices: Indices) -> Floats:
-        key = indices.shape, hashlib.blake2b(indices.tobytes()).digest()
-        if key not in known:
-            known[key] = np.asarray(statistic(indices))
-        return known[key]
-
-    return keeping
 
 
 def _mean(values: Floats) -> Statistic:

@@ -12,7 +12,7 @@ import numpy as np
 
 from .choice import Choice
 from .entry import Entry
-from .intervals import Indices, Statistic
+from .intervals import Indices, Statistic, kept
 from .recovery import Floats, apgr, cpt, pinned
 from .summary import TaskSummary
 
@@ -69,11 +69,16 @@ def _curve(summary: TaskSummary, name: str, points: Sequence[_Point]) -> Curve:
     documents = len(points[0].entry.measured.documents)
     resampling = summary.resampling(documents)
 
+    def ends_and_points(indices: Indices) -> Floats:
+        shares = np.stack([point.share(indices) for point in points])
+        recovered = np.stack([point.recovered(indices) for point in points])
+        return np.stack(pinned(shares, recovered))
+
+    curve = kept(ends_and_points)  # for all measures
+
     def estimated(measure: Callable[[Floats, Floats], Floats]) -> dict[str, Any]:
         def statistic(indices: Indices) -> Floats:
-            shares = np.stack([point.share(indices) for point in points])
-            recovered = np.stack([point.recovered(indices) for point in points])
-            return measure(*pinned(shares, recovered))
+            return measure(*curve(indices))
 
         found = resampling.interval(statistic)
         value = float(statistic(np.arange(documents)))

@@ -7,6 +7,7 @@ see the same documents in each resample, differences of cells are paired.
 
 from __future__ import annotations
 
+import hashlib
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -84,3 +85,16 @@ def ratio(part: NDArray[np.float64], whole: NDArray[np.float64]) -> Statistic:
 def difference(one: Statistic, other: Statistic) -> Statistic:
     """Return the statistic ``one - other``, paired by document."""
     return lambda indices: one(indices) - other(indices)
+
+
+def kept(statistic: Statistic) -> Statistic:
+    """Return the same statistic, worked out once for the same indices."""
+    known: dict[tuple[tuple[int, ...], bytes], NDArray[np.float64]] = {}
+
+    def keeping(indices: Indices) -> NDArray[np.float64]:
+        key = indices.shape, hashlib.blake2b(indices.tobytes()).digest()
+        if key not in known:
+            known[key] = np.asarray(statistic(indices))
+        return known[key]
+
+    return keeping

@@ -19,10 +19,20 @@ from .family import Routed
 def routing_of(page: Page, requests: Sequence[ScoreRequest], width: int) -> Routed:
     """Return what routes a page's requests, in the order of its members.
 
+    Strategies that are equal are asked once.
+
     :param width: columns of the logits that strategies see.
     """
+    known: list[tuple[Strategy, tuple[Tensor, Tensor] | None]] = []
 
     def routed(strategy: Strategy) -> tuple[Tensor, Tensor] | None:
+        for other, found in known:
+            if other == strategy:
+                return found
+        known.append((strategy, asked_of(strategy)))
+        return known[-1][1]
+
+    def asked_of(strategy: Strategy) -> tuple[Tensor, Tensor] | None:
         trails = [_trail(requests[i], rows) for i, rows in page.members()]
         Router(Dispatcher(strategy), width, page.device).settle(trails, page)
         signals = [signal for trail in trails for signal in trail.signals]

@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from ..magnitude import magnitude
 from .curve import Curve
 from .summary import Row
 
@@ -54,24 +55,25 @@ def _table(rows: Sequence[Row], confidence: float) -> Table:
     ):
         table.add_column(head, justify="right")
     for row in rows:
+        cost = row["activated_params_per_token"]
         table.add_row(
             Text(row["label"], style=_STYLES.get(row["role"], "")),
-            _estimate(row, "value", "", _number),
-            _estimate(row, "llm_share", "share_", _percent),
-            _estimate(row, "difference", "difference_", _signed),
-            _estimate(row, "pgr", "pgr_", _percent),
-            _estimate(row, "over_random", "over_random_", _signed),
-            _count(row["activated_params_per_token"]),
+            _estimate(row, "value", "", number),
+            _estimate(row, "llm_share", "share_", percent),
+            _estimate(row, "difference", "difference_", signed),
+            _estimate(row, "pgr", "pgr_", percent),
+            _estimate(row, "over_random", "over_random_", signed),
+            "-" if cost is None else magnitude(cost),
         )
     return table
 
 
 def _line(curve: Curve) -> Text:
     levels = [
-        f"CPT({100 * float(level):g} %) {_estimate(cpt, 'value', '', _percent)}"
+        f"CPT({100 * float(level):g} %) {_estimate(cpt, 'value', '', percent)}"
         for level, cpt in curve["cpt"].items()
     ]
-    apgr = _estimate(curve["apgr"], "value", "", _number)
+    apgr = _estimate(curve["apgr"], "value", "", number)
     return Text(f"{curve['family']}: APGR {apgr}, {', '.join(levels)}")
 
 
@@ -84,22 +86,16 @@ def _estimate(row: Row, name: str, prefix: str, write: Any) -> str:
     return f"{write(row[name])} [{write(low)}, {write(high)}]"
 
 
-def _number(value: float) -> str:
-    return f"{value:.3f}"
+def number(value: float | None) -> str:
+    """Return ``"0.950"``."""
+    return "-" if value is None else f"{value:.3f}"
 
 
-def _signed(value: float) -> str:
-    return f"{value:+.3f}"
+def signed(value: float | None) -> str:
+    """Return ``"+0.050"``."""
+    return "-" if value is None else f"{value:+.3f}"
 
 
-def _percent(value: float) -> str:
-    return f"{100 * value:.1f} %"
-
-
-def _count(value: float | None) -> str:
-    if value is None:
-        return "-"
-    for size, unit in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
-        if value >= size:
-            return f"{value / size:.3g} {unit}"
-    return f"{value:.3g}"
+def percent(value: float | None) -> str:
+    """Return ``"3.1 %"``."""
+    return "-" if value is None else f"{100 * value:.1f} %"

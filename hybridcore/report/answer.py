@@ -75,6 +75,15 @@ class Answer:
         self.llm_units += whole(tally.get("tokens_from_llm"))
         self.llm_units += whole(tally.get("scored_from_llm"))
 
+    def leave_out(self, tokens: int) -> None:
+        """Take out tokens of the LLM that an oracle had no say in, as summaries do.
+
+        All that it judges are drafts; the last token that an answer may have is none.
+        """
+        known = min(tokens, self.llm_units)  # a damaged trace may have fewer
+        self.units -= known
+        self.llm_units -= known
+
 
 def tokens_of(line: Mapping[str, Any]) -> Tokens:
     """Read the tokens of a generation as a trace has them."""

@@ -27,16 +27,6 @@ def number(value: float | None, as_percent: bool) -> str:
     return percent(value) if as_percent else plain(value)
 
 
-def magnitude(value: float | None) -> str:
-    """Return ``"4.84 M"``."""
-    if value is None:
-        return NONE
-    for size, unit in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
-        if value >= size:
-            return f"{value / size:.3g} {unit}"
-    return f"{value:.3g}"
-
-
 def fixed(estimate: Estimate, digits: int) -> tuple[str, str]:
     """Return a value and its interval, as ``("0.93", "0.91 to 0.96")``."""
     said = f"{estimate.value:.{digits}f}"

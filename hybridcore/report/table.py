@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from ..magnitude import magnitude
 from . import numbers
 from .estimate import Estimate
 from .json_values import number
@@ -216,7 +217,7 @@ def _count(value: Any) -> Quantity:
 
 def _magnitude(value: Any) -> Quantity:
     found = number(value)
-    return Quantity(numbers.magnitude(found), key=found)
+    return Quantity(numbers.NONE if found is None else magnitude(found), key=found)
 
 
 def _cost(outcome: TaskOutcome) -> float:

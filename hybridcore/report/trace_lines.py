@@ -7,7 +7,7 @@ from collections.abc import Mapping, Set
 from typing import Any
 
 from ..tally import Tally
-from .answer import Answer, scored_of, tokens_of
+from .answer import OWN, Answer, scored_of, tokens_of
 from .json_values import items, table, whole
 from .run import Cell, TaskOutcome
 
@@ -37,6 +37,8 @@ def add_trace_line(cell: Cell, line: Mapping[str, Any], known: Places) -> bool:
         answer.tokens = tokens_of(line)
         answer.text = str(line.get("text", ""))
         answer.finish = str(line.get("finish", ""))
+        if cell.role == "oracle":
+            answer.leave_out(answer.tokens.kinds.count(OWN))
     return True
 
 

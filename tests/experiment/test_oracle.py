@@ -10,6 +10,9 @@ import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from hybridcore.demo import model_path
+from hybridcore.report.metric import Metrics
+from hybridcore.report.notes import Notes
+from hybridcore.report.run_directory import read_run_directory
 
 GENERATION, CHOICE = "hybrid_demo_generation", "hybrid_demo_choice"
 
@@ -65,6 +68,13 @@ def test_it_gives_the_llms_text_with_the_tokens_that_differ(run: Path) -> None:
     assert seen > 0
 
 
+def reported_without_summary(path: Path) -> float:
+    (path / "summary.json").unlink()
+    read = read_run_directory(path, Metrics(None, Notes()))
+    (found,) = [c.tasks[GENERATION] for c in read.cells if c.role == "oracle"]
+    return found.share.value
+
+
 def test_its_share_leaves_out_the_token_that_ends_the_budget(
     hybridlm, tmp_path: Path
 ) -> None:
@@ -96,6 +106,7 @@ def test_its_share_leaves_out_the_token_that_ends_the_budget(
     rows = {row["cell"]: row for row in json.loads(out)["rows"]}
     share = rows["oracle"]["llm_share"]
     assert share == pytest.approx(sum(differs) / len(differs))
+    assert reported_without_summary(path) == pytest.approx(share)
     # counted as the LLM's, the last tokens would say something else
     assert not all(ends)
     counts = json.loads((cell / "results.json").read_text())["config"]["hybrid"]

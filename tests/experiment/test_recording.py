@@ -8,6 +8,7 @@ import torch
 from hybridcore import HybridLM, Route, Strategy, hookimpl, option
 from hybridcore.experiment.recording import Recording
 from hybridcore.scoring import ScoreRequest
+from hybridcore.scoring.routing import Router
 from hybridcore.signals import least_confidence
 
 IDS = tuple(range(20, 60))
@@ -79,3 +80,16 @@ def test_a_threshold_is_replayed_as_it_scores(pair: HybridLM) -> None:
         signals = signals_at(pair, [*SHORT, *LONG])
         asked = [flag for i in (0, 1) for flag in scores[i].from_llm]
         assert asked == (signals > strategy.threshold).tolist()
+
+
+def test_equal_strategies_are_asked_once_a_page(pair: HybridLM, monkeypatch) -> None:
+    asked, settle = [], Router.settle
+
+    def told(self, trails, page):
+        asked.append(self)
+        settle(self, trails, page)
+
+    monkeypatch.setattr(Router, "settle", told)
+    # itself, and three quantiles of the signals
+    assert Recording(pair, [Clamped()]).signals(SHORT, Clamped()) is not None
+    assert len(asked) == 4

@@ -10,10 +10,12 @@ from lm_eval.api import metrics
 from scipy.stats import bootstrap, norm
 from sklearn.metrics import auc
 
+import hybridcore.experiment.curve as curve_module
 from hybridcore.experiment.choice import Choice
 from hybridcore.experiment.curve import axes, curves
 from hybridcore.experiment.experiment import Experiment
 from hybridcore.experiment.measured import Measured
+from hybridcore.experiment.recovery import pinned
 from hybridcore.experiment.summary import TaskSummary
 from hybridcore.experiment.tasks import TaskFacts
 from hybridcore.report.estimate import mean
@@ -264,3 +266,16 @@ def test_other_metrics_are_worked_out_once_for_each_resample() -> None:
         assert numbers(row) == pytest.approx(numbers(other))
     (line,), (other,) = lines, theirs
     assert line["apgr"] == pytest.approx(other["apgr"])
+
+
+def test_the_measures_of_a_curve_share_its_resamples(monkeypatch) -> None:
+    made = []
+
+    def told(shares, recovered):
+        made.append(shares.shape)
+        return pinned(shares, recovered)
+
+    monkeypatch.setattr(curve_module, "pinned", told)
+    curves(summary(), axes(EXPERIMENT.strategies))
+    # for all four: the resamples, and the documents themselves
+    assert made == [(2, 4000), (2,)]
