@@ -1,10 +1,11 @@
-"""Compiles the decoder layers of a model, but for their attention, for decoding.
+"""Compiles the decoder layers of a model, for decoding.
 
 ``torch.compile`` in its default mode, with shapes left open: rows and tokens of a call
 change all the time. CUDA graphs (``reduce-overhead``) are out of the question: they
 give every result in the same memory, and drafts point at the logits of earlier steps.
-Attention and what belongs to it stays as it is, since it writes to the slots, and
-everything it is told (layer, places, pieces) changes from call to call.
+What writes to the slots, and attention in pieces, stays as it is: everything they are
+told (layer, places, pieces) changes from call to call. Code is broken off before them
+and goes on behind, the same code for all layers that are alike.
 """
 
 from __future__ import annotations
@@ -15,7 +16,11 @@ from typing import Any
 
 import torch
 from torch import nn
+from transformers import AttentionInterface
 from transformers.modeling_layers import GradientCheckpointingLayer
+
+from . import attention
+from .slot_cache import SlotCache
 
 
 class CompiledLayers:
@@ -30,28 +35,32 @@ class CompiledLayers:
 
     def __init__(self, model: nn.Module) -> None:
         self._forwards: list[tuple[Any, Callable[..., Any]]] = []
-        self.count = 0
         for layer in model.modules():
-            attention = [
-                part for part in layer.children() if hasattr(part, "layer_idx")
-            ]
-            taken = any("forward" in vars(part) for part in (layer, *attention))
-            if taken or not isinstance(layer, GradientCheckpointingLayer):
-                continue
-            for part in attention:
-                as_it_is = torch.compiler.disable(part.forward)
-                self._forwards.append((part, as_it_is))
-            compiled = torch.compile(layer.forward, dynamic=True)
-            self._forwards.append((layer, compiled))
-            self.count += 1
+            if isinstance(layer, GradientCheckpointingLayer) and not _taken(layer):
+                compiled = torch.compile(layer.forward, dynamic=True)
+                self._forwards.append((layer, compiled))
+        self.count = len(self._forwards)
+        self._update = torch.compiler.disable(SlotCache.update)
+        self._attend = torch.compiler.disable(attention.attention_in_pieces)
 
     @contextlib.contextmanager
     def running(self) -> Iterator[None]:
         """Let the layers run compiled."""
-        for module, forward in self._forwards:
-            module.forward = forward
+        for layer, forward in self._forwards:
+            layer.forward = forward
+        as_it_was, SlotCache.update = SlotCache.update, self._update
+        AttentionInterface.register(attention.NAME, self._attend)
         try:
-            yield
+            # or the number of a layer would be taken for a constant, and each compiled
+            with torch._dynamo.config.patch(allow_unspec_int_on_nn_module=True):
+                yield
         finally:
-            for module, _ in self._forwards:
-                del module.forward
+            AttentionInterface.register(attention.NAME, attention.attention_in_pieces)
+            SlotCache.update = as_it_was
+            for layer, _ in self._forwards:
+                del layer.forward
+
+
+def _taken(layer: nn.Module) -> bool:
+    """Say whether a layer or a part of it runs something else than its class says."""
+    return any("forward" in vars(part) for part in layer.modules())
