@@ -22,6 +22,13 @@ from transformers.modeling_layers import GradientCheckpointingLayer
 from . import attention
 from .slot_cache import SlotCache
 
+_SHARED = {
+    # or the number of a layer would be taken for a constant, and each layer compiled
+    "allow_unspec_int_on_nn_module": True,
+    # kinds of layers of two models, for one row or more, for one token or more
+    "recompile_limit": 64,
+}
+
 
 class CompiledLayers:
     """The compiled forwards of a model's decoder layers; in force while entered.
@@ -48,11 +55,11 @@ class CompiledLayers:
         """Let the layers run compiled."""
         for layer, forward in self._forwards:
             layer.forward = forward
-        as_it_was, SlotCache.update = SlotCache.update, self._update
+        as_it_was = SlotCache.update
+        SlotCache.update = self._update
         AttentionInterface.register(attention.NAME, self._attend)
         try:
-            # or the number of a layer would be taken for a constant, and each compiled
-            with torch._dynamo.config.patch(allow_unspec_int_on_nn_module=True):
+            with torch._dynamo.config.patch(_SHARED):
                 yield
         finally:
             AttentionInterface.register(attention.NAME, attention.attention_in_pieces)

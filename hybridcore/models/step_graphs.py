@@ -69,7 +69,6 @@ class StepGraphs:
         self._cache = cache
         self._forget()
 
-    @torch.inference_mode()
     def read(
         self, feeds: Sequence[Feed], wanted: int, device: torch.device
     ) -> Tensor | None:

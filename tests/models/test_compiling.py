@@ -7,25 +7,34 @@ import shutil
 import pytest
 import torch
 from torch._inductor import config as inductor
+from transformers import AttentionInterface
+from transformers.cache_utils import Cache
 
 from hybridcore.conformance.tiny import tiny_model
-from hybridcore.models import compiling
+from hybridcore.models import attention, compiling
 from hybridcore.models.compiled_layers import CompiledLayers
 from hybridcore.models.compiling import compile_runner
 from hybridcore.models.probe import choose_runner
 from hybridcore.models.recompute import RecomputeRunner
 from hybridcore.models.runner import Feed
+from hybridcore.models.slot_cache import SlotCache
 from hybridcore.models.trial import short_trial
 
 PROMPT = [5, 9, 11, 3, 40, 8]
 
 
 @pytest.fixture
-def traced(monkeypatch):
-    """All of torch.compile but the code for the machine: quick, without a compiler."""
-    whole = functools.partial(torch.compile, backend="aot_eager")
+def graphs(monkeypatch):
+    """The pieces of code that were traced so far; they run without a compiler."""
+    traced = []
+
+    def noted(graph, inputs):
+        traced.append(graph)
+        return graph
+
+    whole = functools.partial(torch.compile, backend=noted)
     monkeypatch.setattr(torch, "compile", whole)
-    yield
+    yield traced
     torch._dynamo.reset()
 
 
@@ -66,12 +75,47 @@ def test_greedy_text_is_generates(monkeypatch):
         assert greedy(runner, 30, [5]) == generated(model, 30, [5])
 
 
-@pytest.mark.parametrize(("kind", "layers"), [("gemma3", 3)])
-def test_ragged_rows_are_those_of_recomputing(traced, kind, layers):
-    model = tiny_model(kind)
+def test_ragged_rows_are_those_of_recomputing(graphs):
+    model = tiny_model("mistral")  # whose window is shorter than the rows
     runner = choose_runner(model, 3)
-    assert compile_runner(runner, model) == layers
+    assert compile_runner(runner, model) == 3
     assert short_trial(runner, RecomputeRunner(model, 3)).max() < 1e-4
+
+
+def operators(graphs):
+    """Names of the operators in traced code."""
+    nodes = (node for graph in graphs for node in graph.graph.nodes)
+    return {node.name for node in nodes if node.op.startswith("call")}
+
+
+def test_attention_is_compiled_but_for_what_is_told_the_slots(graphs):
+    model = tiny_model("qwen3")
+    runner = choose_runner(model, 1)
+    assert runner.in_pieces
+    compile_runner(runner, model)
+    found = operators(graphs)
+    assert {"rsqrt", "silu", "cat"} <= found  # of norms, of the MLP, of rotations
+    assert not any(name.startswith(("softmax", "index_copy", "bmm")) for name in found)
+    assert greedy(runner) == generated(model)
+
+
+def test_layers_that_are_alike_share_their_code(graphs, monkeypatch):
+    monkeypatch.setattr(compiling, "_WIDTHS", (1,))
+    # more of them than torch compiles of one piece of code by itself
+    model = tiny_model("llama", num_hidden_layers=10)
+    assert compile_runner(choose_runner(model, 1), model) == 10
+    # before, between and behind what stays as it is, and behind attention
+    assert len(graphs) == 5
+
+
+def test_nothing_is_compiled_again_where_the_engine_reads(graphs):
+    model = tiny_model("llama")
+    runner = choose_runner(model, 1)
+    compile_runner(runner, model)
+    graphs.clear()
+    with torch.inference_mode():
+        assert greedy(runner, prompt=PROMPT[:5]) == generated(model, prompt=PROMPT[:5])
+    assert graphs == []
 
 
 def test_layers_run_compiled_in_the_slots_alone(monkeypatch):
@@ -148,3 +192,6 @@ def test_a_failed_forward_leaves_the_layers_as_they_were():
     with pytest.raises(TypeError, match="must be Tensor"), layers.running():
         model("no ids")
     assert not any("forward" in vars(part) for part in model.modules())
+    assert SlotCache.update is Cache.update
+    known = AttentionInterface()
+    assert known[attention.NAME] is attention.attention_in_pieces
