@@ -46,16 +46,6 @@ class Line:
         """Share of the machine's limit that the median pass reached."""
         return None if self.limit is None else self.limit / self.time.median
 
-    def tokens(self, role: str) -> int | None:
-        """Positions that a model computed, padding included, as far as known."""
-        counted = self.inspection.tokens.get(role)
-        return counted or self.inspection.counts.get(f"{role}_tokens_processed")
-
-    def calls(self, role: str) -> int | None:
-        """Calls of a model, a batch as one, as far as known."""
-        own = self.inspection.counts.get(f"{role}_calls")
-        return self.inspection.calls.get(role) or own
-
     def as_dict(self) -> dict[str, Any]:
         """Return everything but the answers, ready for JSON."""
         seen = self.inspection
@@ -68,8 +58,8 @@ class Line:
             "rate_per_s": self.rate,
             "limit_s": self.limit,
             "share_of_limit": self.share,
-            "tokens_computed": {r: self.tokens(r) for r in ("slm", "llm")},
-            "calls": {role: self.calls(role) for role in ("slm", "llm")},
+            "tokens_computed": {r: seen.tokens_of(r) for r in ("slm", "llm")},
+            "calls": {r: seen.calls_of(r) for r in ("slm", "llm")},
             "memory_bytes": seen.memory,
             "logits_bytes": seen.logits,
             "counts": dict(seen.counts),

@@ -37,6 +37,17 @@ class Inspection:
     memory: int = 0
     logits: int | None = None
 
+    def calls_of(self, role: str) -> int | None:
+        """Calls of a model, a batch as one, as far as known."""
+        # a side's own count knows of calls that were recorded and pass no model
+        own = self.counts.get(f"{role}_calls")
+        return own or self.calls.get(role)
+
+    def tokens_of(self, role: str) -> int | None:
+        """Positions that a model computed, padding included, as far as known."""
+        own = self.counts.get(f"{role}_tokens_processed") or 0
+        return max(own, self.tokens.get(role) or 0) or None
+
 
 def inspect(side: Side, workload: Workload) -> Inspection:
     """Run ``side`` once with everything watched."""

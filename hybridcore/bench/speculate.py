@@ -117,8 +117,8 @@ def _compare(
         if "slm" in side.models():
             slm = loaded.base.pair.slm
             assert slm is not None
-            spent = fewest.drafting(slm.model, _calls(seen, "slm"))
-        return fewest.seconds_of_calls(_calls(seen, "llm"), emitted, spent)
+            spent = fewest.drafting(slm.model, seen.calls_of("slm") or 0)
+        return fewest.seconds_of_calls(seen.calls_of("llm") or 0, emitted, spent)
 
     result = measured(
         sides,
@@ -171,7 +171,3 @@ def _sides(
         for name, count in ((f"assisted, {k} drafts", k), ("assisted, defaults", None)):
             sides.append(TransformersSide(loaded.hflm, 1, name, slm.model, count))
     return sides
-
-
-def _calls(seen: Inspection, role: str) -> int:
-    return seen.calls.get(role) or seen.counts.get(f"{role}_calls") or 0

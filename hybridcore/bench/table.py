@@ -30,10 +30,10 @@ COLUMNS: dict[str, Column] = {
     "times ours (min..max)": lambda line: f"{line.ratio:.2f}",
     "requests/s": lambda line: _number(line.rate, ",.1f"),
     "tokens/s": lambda line: _number(line.rate, ",.1f"),
-    "LLM tokens": lambda line: _number(line.tokens("llm")),
-    "SLM tokens": lambda line: _number(line.tokens("slm")),
-    "LLM calls": lambda line: _number(line.calls("llm")),
-    "SLM calls": lambda line: _number(line.calls("slm")),
+    "LLM tokens": lambda line: _number(line.inspection.tokens_of("llm")),
+    "SLM tokens": lambda line: _number(line.inspection.tokens_of("slm")),
+    "LLM calls": lambda line: _number(line.inspection.calls_of("llm")),
+    "SLM calls": lambda line: _number(line.inspection.calls_of("slm")),
     "accepted": lambda line: _percent(
         line.inspection.counts.get("draft_acceptance_rate")
     ),

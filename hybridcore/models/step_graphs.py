@@ -30,7 +30,7 @@ from .trial import errors
 
 Shape: TypeAlias = tuple[int, int]  # tokens a row, wanted positions
 _LOG = logging.getLogger(__name__)
-_WORTH_RECORDING = 8  # reads of one shape; recording takes as long as some of them
+_WORTH_RECORDING = 3  # reads of one shape; recording takes as long as three
 _MOST = 32  # recordings held; each keeps the memory of one step
 _EXACT = {torch.float32: 1e-4}  # of the spread of the logits
 _EXACT_ELSE = 2e-2

@@ -8,6 +8,7 @@ import torch
 
 from hybridcore.bench.forward_count import ForwardCount
 from hybridcore.bench.hook_clock import HookClock
+from hybridcore.bench.inspection import Inspection
 from hybridcore.bench.logits_watch import LogitsWatch
 from hybridcore.bench.machine import Machine
 from hybridcore.bench.memory import PeakMemory
@@ -106,3 +107,17 @@ def test_a_machine_has_rates():
     machine = Machine(torch.device("cpu"), torch.float32)
     machine.operations_seen, machine.bandwidth_seen = [1.0, 3.0, 2.0], [5.0]
     assert (machine.operations, machine.bandwidth) == (2.0, 5.0)
+
+
+def test_calls_that_were_recorded_are_counted_by_the_side_itself():
+    """They pass no module: the hooks saw three of forty."""
+    seen = Inspection(
+        [],
+        counts={"llm_calls": 40, "llm_tokens_processed": 80},
+        calls={"llm": 3, "slm": 7},
+        tokens={"llm": 9, "slm": 14},
+    )
+    assert (seen.calls_of("llm"), seen.calls_of("slm")) == (40, 7)
+    assert (seen.tokens_of("llm"), seen.tokens_of("slm")) == (80, 14)
+    assert Inspection([], counts={}).calls_of("llm") is None
+    assert Inspection([], counts={}).tokens_of("llm") is None
