@@ -31,20 +31,24 @@ class DecodingLimit:
         return self._reading() + self._steps(self._cost, math.ceil(left / rows), left)
 
     def seconds_of_calls(
-        self, calls: int, emitted: int, drafting: float = 0.0
+        self, calls: int, emitted: int, rows: int, drafting: float = 0.0
     ) -> float:
         """Return the limit of as many calls of the LLM as a side made.
 
+        :param rows: prompts that one call may read.
         :param drafting: seconds that the small model needs at least.
         """
-        steps = max(0, calls - self._requests)
+        steps = self._behind_prompts(calls, rows)
         left = max(0, emitted - self._requests)
         return self._reading() + self._steps(self._cost, steps, left) + drafting
 
-    def drafting(self, model: Any, calls: int) -> float:
+    def drafting(self, model: Any, calls: int, rows: int) -> float:
         """Return the least seconds of ``calls`` calls of a small model."""
-        steps = max(0, calls - self._requests)
+        steps = self._behind_prompts(calls, rows)
         return self._steps(cost_of(model), steps, steps)
+
+    def _behind_prompts(self, calls: int, rows: int) -> int:
+        return max(0, calls - math.ceil(self._requests / rows))
 
     def _reading(self) -> float:
         return self._cost.operations(self.prompts) / self._machine.operations

@@ -117,8 +117,8 @@ def _compare(
         if "slm" in side.models():
             slm = loaded.base.pair.slm
             assert slm is not None
-            spent = fewest.drafting(slm.model, seen.calls_of("slm") or 0)
-        return fewest.seconds_of_calls(seen.calls_of("llm") or 0, emitted, spent)
+            spent = fewest.drafting(slm.model, seen.calls_of("slm") or 0, rows)
+        return fewest.seconds_of_calls(seen.calls_of("llm") or 0, emitted, rows, spent)
 
     result = measured(
         sides,

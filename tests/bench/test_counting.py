@@ -2,10 +2,13 @@
 
 import random
 import time
+from types import SimpleNamespace
 
 import pytest
 import torch
 
+from hybridcore.bench import decoding_limit
+from hybridcore.bench.decoding_limit import DecodingLimit
 from hybridcore.bench.forward_count import ForwardCount
 from hybridcore.bench.hook_clock import HookClock
 from hybridcore.bench.inspection import Inspection
@@ -80,6 +83,24 @@ def test_the_operations_of_a_token_are_two_for_each_parameter():
     one = trie_minimum([((1,), 1)])
     layers = model.config.num_hidden_layers
     assert cost.operations(one) == cost.token_operations + 4 * cost.channels * layers
+
+
+def test_decoding_reads_the_weights_once_a_call_behind_the_prompts(monkeypatch):
+    model, machine = tiny_model("llama"), Machine(torch.device("cpu"), torch.float32)
+    machine.operations_seen, machine.bandwidth_seen = [1e30], [1e6]
+    prompts = trie_minimum([((1, 2), 1), ((1, 3), 1)])
+    monkeypatch.setattr(decoding_limit, "prompt_trie", lambda lm, load: prompts)
+    limit = DecodingLimit(SimpleNamespace(model=model), range(3), machine)
+    once = cost_of(model).weight_bytes / 1e6
+    # three prompts are read in two calls where a call reads two of them
+    calls = limit.seconds_of_calls(10, 17, 2, drafting=0.5)
+    assert calls == pytest.approx(8 * once + 0.5)
+    assert limit.drafting(model, 10, 1) == pytest.approx(7 * once)
+    assert limit.seconds(17, 2) == pytest.approx(7 * once)
+    # and where that takes longer, by what is to be computed
+    machine.operations_seen, machine.bandwidth_seen = [1e6], [1e30]
+    computed = cost_of(model).operations(prompts) + 14 * cost_of(model).token_operations
+    assert limit.seconds_of_calls(10, 17, 2) == pytest.approx(computed / 1e6)
 
 
 def test_the_clock_tells_the_layer_from_the_strategy():

@@ -16,6 +16,7 @@ from hybridcore.decoding.randomness import row_seed
 from hybridcore.decoding.reading import SharedVocabulary
 from hybridcore.decoding.request import GenerationRequest
 from hybridcore.dispatch import Dispatcher
+from hybridcore.models.compiling import compile_runner
 from hybridcore.models.probe import choose_runner
 from hybridcore.models.recompute import RecomputeRunner
 from hybridcore.models.runner import Feed
@@ -85,11 +86,14 @@ def test_greedy_texts_are_generates(kind, graphs, caplog):
         assert steps
 
 
+@pytest.mark.parametrize("compiles", [False, True])
 @pytest.mark.parametrize("kind", ["llama", "mistral", "gpt2"])
-def test_recorded_steps_against_recompute(kind):
+def test_recorded_steps_against_recompute(kind, compiles):
     """With rows left out, rolled back and released: nothing was recorded of them."""
     model, rng = tiny_model(kind).cuda(), random.Random(kind)
     fast, slow = choose_runner(model, 4), RecomputeRunner(model, 4)
+    if compiles:
+        assert compile_runner(fast, model)
 
     def enter():
         prompt = [rng.randrange(3, 60) for _ in range(rng.randrange(1, 30))]
