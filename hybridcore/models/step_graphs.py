@@ -82,17 +82,14 @@ class StepGraphs:
         if self._cache.layout() != self._layout:
             self._forget()  # recordings point at keys that are no more
         self._seen[shape] += 1
-        if shape not in self._steps:
-            if self._seen[shape] < _WORTH_RECORDING or len(self._steps) >= _MOST:
-                return None
-            if shape in self._given_up or not self._recorded(shape, feeds, device):
-                return None
-        if self._cache.too_large(self._places.longest() + shape[0]):
+        if self._worth_recording(shape):
+            self._make(shape, feeds, device)
+        step = self._step(shape)
+        if step is None or self._cache.too_large(self._places.longest() + shape[0]):
             return None  # the call that comes instead gives room back
-        step = self._steps[shape]
         self._aim(step, feeds)
         step.replay()
-        return _rows(step.logits, [feed.slot for feed in feeds])
+        return _rows(step.logits[:, -wanted:], [feed.slot for feed in feeds])
 
     def _shape(self, feeds: Sequence[Feed], wanted: int) -> Shape | None:
         """Return the shape of a read; None where none is recorded of its kind."""
@@ -102,16 +99,33 @@ class StepGraphs:
         fits = self._places.longest() + width <= self._cache.capacity
         return (width, wanted) if fits else None
 
+    def _worth_recording(self, shape: Shape) -> bool:
+        if shape in self._steps or shape in self._given_up:
+            return False
+        return self._seen[shape] >= _WORTH_RECORDING and len(self._steps) < _MOST
+
+    def _step(self, shape: Shape) -> Step | None:
+        """Return the recording of a shape, or of the narrowest that holds it.
+
+        A few tokens more are read in little more time, but called in much more.
+        """
+        room = self._cache.capacity - self._places.longest()
+        holding = (
+            (width, wanted)
+            for width, wanted in self._steps
+            if shape[0] <= width <= room and shape[1] <= wanted
+        )
+        best = min(holding, default=None)
+        return None if best is None else self._steps[best]
+
     def _forget(self) -> None:
         self._steps.clear()
         self._seen.clear()
         self._given_up.clear()
         self._layout = self._cache.layout()
 
-    def _recorded(
-        self, shape: Shape, feeds: Sequence[Feed], device: torch.device
-    ) -> bool:
-        """Record a read and see that it does what it did; False where it cannot."""
+    def _make(self, shape: Shape, feeds: Sequence[Feed], device: torch.device) -> None:
+        """Record a read and see that it does what it did; give up where it cannot."""
         width, wanted = shape
         # all keys there is room for: a few reads in vain are cheaper than a recording
         slots, capacity = len(self._places.held), self._cache.capacity
@@ -131,14 +145,13 @@ class StepGraphs:
         except Exception as error:
             if out_of_memory(error):
                 self._given_up.add(shape)
-                return False
+                return
             self._record = None
             self._steps.clear()
             _LOG.warning("steps are not recorded as CUDA graphs: %s", error)
-            return False
+            return
         self._steps[shape] = step
         self.made += 1
-        return True
 
     def _aim(self, step: Step, feeds: Sequence[Feed]) -> None:
         # idle rows write their padding behind what they hold

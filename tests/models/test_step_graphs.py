@@ -86,6 +86,36 @@ def test_what_comes_again_is_recorded(runners):
     assert pair[0].forwards == 11
 
 
+def test_a_read_goes_through_a_wider_recording_until_it_has_its_own(runners):
+    recording = Recording()
+    pair = runners(recording)
+    for _ in range(3):
+        assert turn(pair, width=4, wanted=3) < EXACT
+    assert (recording.made, recording.replays) == (1, 2)
+    assert turn(pair, width=2, wanted=2) < EXACT
+    assert turn(pair, (2, 0), width=1) < EXACT
+    assert (recording.made, recording.replays) == (1, 4)
+    # not where more is wanted than was recorded
+    assert turn(pair, width=4, wanted=4) < EXACT
+    assert recording.replays == 4
+    for _ in range(2):
+        assert turn(pair, width=2, wanted=2) < EXACT
+    assert recording.made == 2
+
+
+def test_a_wider_recording_is_left_alone_where_there_is_no_room(runners):
+    recording = Recording()
+    pair = runners(recording)
+    for _ in range(3):
+        assert turn(pair, width=4, wanted=3) < EXACT
+    room = pair[0]._reader.cache.capacity - pair[0].length(0)
+    for runner in pair:
+        runner.forward([Feed(0, [7] * (room - 2))])
+    before = recording.replays
+    assert turn(pair) < EXACT
+    assert recording.replays == before
+
+
 def test_keys_that_move_are_recorded_anew(runners):
     recording = Recording()
     pair = runners(recording)
