@@ -1,12 +1,11 @@
 """Packs the linear layers of a model where a measurement says that it pays.
 
-All or none: the measurement weighs every shape by how often it occurs. What the packed
-model computes is compared with what it computed before, and taken back if it differs.
+Each shape by itself (``packing_gain.py``). What the packed model computes is compared
+with what it computed before, and taken back if it differs.
 """
 
 from __future__ import annotations
 
-import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -17,12 +16,11 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from .calling import vocab_width
-from .packed_linear import PackedGate, PackedLinear, available, product, reordered
+from .packed_linear import PackedGate, PackedLinear, available
+from .packing_gain import gains, shape_of
 from .trial import errors
 
-_ROWS = (8, 256)  # tokens of a decoding step, tokens of a prefill
-_SECONDS = 0.02  # of measuring, for each of them and each shape
-_WORTH = 1.02  # times faster
+_WORTH = 1.2  # times faster, in three measurements together
 _ALLOWED = 1e-3  # error, in spreads of the logits
 _GATED = ("gate_proj", "up_proj", "down_proj")
 
@@ -49,7 +47,9 @@ def pack(model: Any) -> int:
     if not available() or not _packable(model):
         return 0
     places = list(_places(model, lambda m: type(m) is nn.Linear and not _watched(m)))
-    if not places or _gain([place.layer for place in places]) < _WORTH:
+    found = gains([place.layer for place in places])
+    places = [p for p in places if found[shape_of(p.layer)] >= _WORTH]
+    if not places:
         return 0
     before = _logits(model)
     uses = Counter(id(p) for m in model.modules() for p in m.parameters(recurse=False))
@@ -93,34 +93,6 @@ def _is_gated(module: nn.Module) -> bool:
     act = getattr(module, "act_fn", None)
     some = torch.linspace(-4.0, 4.0, 9)
     return isinstance(act, nn.Module) and torch.equal(act(some), functional.silu(some))
-
-
-def _gain(layers: list[Any]) -> float:
-    """Return how many times faster the layers are when packed."""
-    shapes = Counter(tuple(layer.weight.shape) for layer in layers)
-    examples = {tuple(layer.weight.shape): layer.weight for layer in layers}
-    gain = 1.0
-    for rows in _ROWS:
-        times = torch.zeros(2)
-        for shape, count in shapes.items():
-            times += count * _seconds(examples[shape], rows)
-        gain *= float(times[0] / times[1])
-    return gain
-
-
-def _seconds(weight: Tensor, rows: int) -> Tensor:
-    """Return the least time of the plain and of the packed product, taken in turns."""
-    packed = reordered(weight)
-    inputs = torch.ones(rows, weight.shape[1])
-    best = torch.full((2,), torch.inf)
-    end, turns = time.perf_counter() + _SECONDS, 0
-    while turns < 2 or time.perf_counter() < end:
-        turns += 1
-        for i in range(2):
-            began = time.perf_counter()
-            functional.linear(inputs, weight) if i == 0 else product(inputs, packed)
-            best[i] = min(best[i].item(), time.perf_counter() - began)
-    return best
 
 
 def _logits(model: Any) -> Tensor:

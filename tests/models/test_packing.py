@@ -6,9 +6,10 @@ import pytest
 import torch
 
 from hybridcore.conformance.tiny import TINY, tiny_model
-from hybridcore.models import packing
+from hybridcore.models import packing, packing_gain
 from hybridcore.models.packed_linear import PackedGate, PackedLinear
 from hybridcore.models.packing import pack
+from hybridcore.models.packing_gain import shape_of
 from hybridcore.models.parameters import active_parameters
 from hybridcore.models.trial import errors
 
@@ -17,7 +18,9 @@ IDS = torch.tensor([[5, 9, 11, 3, 40, 7, 33, 21, 8]])
 
 @pytest.fixture
 def worth_it(monkeypatch):
-    monkeypatch.setattr(packing, "_gain", lambda layers: 2.0)
+    monkeypatch.setattr(
+        packing, "gains", lambda layers: dict.fromkeys(map(shape_of, layers), 2.0)
+    )
 
 
 def logits(model):
@@ -76,23 +79,46 @@ def test_only_float32_on_the_cpu_is_packed():
 
 
 def test_what_is_not_faster_stays(monkeypatch):
-    monkeypatch.setattr(packing, "_gain", lambda layers: 0.99)
     model = tiny_model("llama")
-    assert pack(model) == 0
-    assert PackedLinear not in kinds(model)
+    wide = shape_of(model.model.layers[0].mlp.up_proj)
+
+    def some(layers):
+        return {shape_of(layer): 1.1 + (shape_of(layer) == wide) for layer in layers}
+
+    monkeypatch.setattr(packing, "gains", some)
+    assert pack(model) == 2 * len(model.model.layers)
+    for layer in model.model.layers:
+        assert type(layer.mlp.up_proj) is type(layer.mlp.gate_proj) is PackedLinear
+        assert type(layer.mlp.down_proj) is torch.nn.Linear
+    assert PackedGate not in kinds(model)
 
 
-def test_the_measurement_weighs_every_layer(monkeypatch):
-    seen = []
+def test_layers_take_turns_in_the_order_of_the_model(monkeypatch):
+    """Each shape by what all its layers take, in as many rows as each law has."""
+    turns = []
 
-    def seconds(weight, rows):
-        seen.append((tuple(weight.shape), rows))
-        return torch.tensor([3.0, 1.0]) if weight.shape[0] == 48 else torch.ones(2)
+    def spent(shapes, layers, inputs):
+        turns.append((list(shapes), {size: len(x) for size, x in inputs.items()}))
+        packed = len(turns) % 2 == 0
+        return {(48, 32): 1.0 if packed else 3.0, (32, 32): 2.0 if packed else 1.0}
 
-    monkeypatch.setattr(packing, "_seconds", seconds)
-    layers = [torch.nn.Linear(32, 48), torch.nn.Linear(32, 32), torch.nn.Linear(32, 32)]
-    assert packing._gain(layers) == pytest.approx((5 / 3) ** 2)
-    assert len(seen) == 4
+    monkeypatch.setattr(packing_gain, "_turn", spent)
+    monkeypatch.setattr(packing_gain, "_SECONDS", 0.0)
+    monkeypatch.setattr(packing_gain, "_SAMPLE", 32 * 32 * 4)
+    made = [torch.nn.Linear(32, n) for n in (32, 32, 48, 48)]
+    assert packing_gain.gains(made) == {(48, 32): 27.0, (32, 32): 1 / 8}
+    # as many as the sample takes, and one of each shape
+    assert all(shapes == [(32, 32), (48, 32)] for shapes, _ in turns)
+    assert [rows for _, rows in turns] == [
+        {32: n} for n in (1, 8, 256) for _ in "123456"
+    ]
+
+
+def test_what_is_measured_is_time():
+    layers = [torch.nn.Linear(64, n) for n in (64, 64, 128)]
+    found = packing_gain.gains(layers)
+    assert set(found) == {(64, 64), (128, 64)}
+    assert all(0 < gain < 1e6 for gain in found.values())
 
 
 @pytest.mark.usefixtures("worth_it")
