@@ -44,7 +44,7 @@ class Inspection:
         return own or self.calls.get(role)
 
     def tokens_of(self, role: str) -> int | None:
-        """Positions that a model computed, padding included, as far as known."""
+        """Positions that a model computed, with padding where that is known."""
         own = self.counts.get(f"{role}_tokens_processed") or 0
         return max(own, self.tokens.get(role) or 0) or None
 

@@ -41,8 +41,8 @@ NOTES = (
     "Assisted: transformers' generate with assistant_model, which takes one row at a",
     "time; by its own defaults, and drafting as many tokens as ours. Accepted: drafted",
     "tokens that the LLM kept, as ours counted. tokens/s: tokens of our answers, for",
-    "every side. Limit: the prompts at the rate of the product above, then each",
-    "side's own number of calls, each reading the model's weights once.",
+    "every side. Limit, about: the prompts at the rate of the product above, then",
+    "the side's other calls (a batch of prompts is one), each reading all weights.",
 )
 
 

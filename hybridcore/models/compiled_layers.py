@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterator
+from functools import cache
 from typing import Any
 
 import torch
@@ -47,25 +48,29 @@ class CompiledLayers:
                 compiled = torch.compile(layer.forward, dynamic=True)
                 self._forwards.append((layer, compiled))
         self.count = len(self._forwards)
-        self._update = torch.compiler.disable(SlotCache.update)
-        self._attend = torch.compiler.disable(attention.attention_in_pieces)
+        # one for all calls: torch keeps each patch that was ever made
+        self._shared = torch._dynamo.config.patch(_SHARED)
+        _leave_as_they_are()
 
     @contextlib.contextmanager
     def running(self) -> Iterator[None]:
         """Let the layers run compiled."""
         for layer, forward in self._forwards:
             layer.forward = forward
-        as_it_was = SlotCache.update
-        SlotCache.update = self._update
-        AttentionInterface.register(attention.NAME, self._attend)
         try:
-            with torch._dynamo.config.patch(_SHARED):
+            with self._shared:
                 yield
         finally:
-            AttentionInterface.register(attention.NAME, attention.attention_in_pieces)
-            SlotCache.update = as_it_was
             for layer, _ in self._forwards:
                 del layer.forward
+
+
+@cache
+def _leave_as_they_are() -> None:
+    """Have nobody compile what writes to the slots, and attention in pieces."""
+    SlotCache.update = torch.compiler.disable(SlotCache.update)
+    opaque = torch.compiler.disable(attention.attention_in_pieces)
+    AttentionInterface.register(attention.NAME, opaque)
 
 
 def _taken(layer: nn.Module) -> bool:

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from .attention import SHORT
 from .compiled_layers import CompiledLayers
 from .runner import CausalRunner, Feed
 from .slots import SlotRunner
@@ -16,7 +17,9 @@ from .trial import errors
 _LOG = logging.getLogger(__name__)
 _ALLOWED = {torch.float32: 1e-3}
 _ALLOWED_ELSE = 5e-2  # in spreads of the logits
-_WIDTHS = (1, 5)  # tokens of a row: both are compiled before anything is timed
+# tokens of a row, all compiled before anything is timed: of a step, of a block, and of
+# a prompt, whose attention is laid out otherwise
+_WIDTHS = (1, 5, 2 * SHORT)
 
 
 def compile_runner(runner: CausalRunner, model: Any) -> int:
@@ -41,6 +44,11 @@ def _unfit(runner: CausalRunner, layers: CompiledLayers, dtype: torch.dtype) -> 
         return "it runs without a cache"
     if not layers.count:
         return "it has no decoder layers that can be compiled"
+    with runner.unrecorded():
+        return _compiled(runner, layers, dtype)
+
+
+def _compiled(runner: SlotRunner, layers: CompiledLayers, dtype: torch.dtype) -> str:
     before = _tried(runner)
     runner.compiled = layers
     try:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -85,6 +86,7 @@ class SlotReader:
             if not out_of_memory(error) or not halves:
                 raise
         # behind the handler, whose error holds on to what the call had made
+        self._forget()  # each recording holds the memory of a step
         self._lower(len(feeds) * max(len(feed.tokens) for feed in feeds))
         first, second = (self.read(half, divisible) for half in halves)
         return [*first, *second] if len(feeds) > 1 else [_joined(*first, *second)]
@@ -93,6 +95,16 @@ class SlotReader:
     def recorded(self) -> int:
         """Reads recorded so far."""
         return 0 if self._graphs is None else self._graphs.made
+
+    @contextlib.contextmanager
+    def unrecorded(self) -> Iterator[None]:
+        """Have every read call the model, and forget what was recorded of it."""
+        graphs, self._graphs = self._graphs, None
+        try:
+            yield
+        finally:
+            self._graphs = graphs
+            self._forget()
 
     def clear(self) -> None:
         """Let go of the cache; what it held is for whoever keeps places to forget."""
@@ -130,6 +142,10 @@ class SlotReader:
         with self.cache.opened(view, self._masking.in_pieces, self._places.longest()):
             self._places.clip(self.cache.capacity)
             return cached_call(self.call, self.cache, self._masking, view, wanted)
+
+    def _forget(self) -> None:
+        if self._graphs is not None:
+            self._graphs.forget()
 
     def _lower(self, size: int) -> None:
         self.most = min(self.most, max(_SMALLEST, size // 2))

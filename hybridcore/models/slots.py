@@ -6,7 +6,8 @@ Rows of one call stand at different positions, so positions and masks are explic
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import contextlib
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import torch
@@ -86,6 +87,12 @@ class SlotRunner(CausalRunner):
     @compiled.setter
     def compiled(self, layers: CompiledLayers | None) -> None:
         self._reader.call.compiled = layers
+
+    @contextlib.contextmanager
+    def unrecorded(self) -> Iterator[None]:
+        """Have every read call the model, and forget what was recorded of it."""
+        with self._reader.unrecorded():
+            yield
 
     @torch.inference_mode()
     def acquire(self, tokens: Sequence[int]) -> tuple[int, int]:

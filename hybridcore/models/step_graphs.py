@@ -32,6 +32,7 @@ Shape: TypeAlias = tuple[int, int]  # tokens a row, wanted positions
 _LOG = logging.getLogger(__name__)
 _WORTH_RECORDING = 3  # reads of one shape; recording takes as long as three
 _MOST = 32  # recordings held; each keeps the memory of one step
+_NEAR = 3  # tokens that are read in vain rather than recorded apart
 _EXACT = {torch.float32: 1e-4}  # of the spread of the logits
 _EXACT_ELSE = 2e-2
 
@@ -67,7 +68,7 @@ class StepGraphs:
     def follow(self, cache: SlotCache) -> None:
         """Record on another cache from now on."""
         self._cache = cache
-        self._forget()
+        self.forget()
 
     def read(
         self, feeds: Sequence[Feed], wanted: int, device: torch.device
@@ -80,13 +81,14 @@ class StepGraphs:
         if shape is None:
             return None
         if self._cache.layout() != self._layout:
-            self._forget()  # recordings point at keys that are no more
+            self.forget()  # recordings point at keys that are no more
         self._seen[shape] += 1
         if self._worth_recording(shape):
             self._make(shape, feeds, device)
-        step = self._step(shape)
-        if step is None or self._cache.too_large(self._places.longest() + shape[0]):
+        held = self._holding(shape)
+        if held is None or self._cache.too_large(self._places.longest() + shape[0]):
             return None  # the call that comes instead gives room back
+        step = self._steps[held]
         self._aim(step, feeds)
         step.replay()
         return _rows(step.logits[:, -wanted:], [feed.slot for feed in feeds])
@@ -100,25 +102,29 @@ class StepGraphs:
         return (width, wanted) if fits else None
 
     def _worth_recording(self, shape: Shape) -> bool:
-        if shape in self._steps or shape in self._given_up:
+        if shape in self._given_up or len(self._steps) >= _MOST:
             return False
-        return self._seen[shape] >= _WORTH_RECORDING and len(self._steps) < _MOST
+        held = self._holding(shape)
+        near = held is not None and held[0] - shape[0] <= _NEAR
+        return not near and self._seen[shape] >= _WORTH_RECORDING
 
-    def _step(self, shape: Shape) -> Step | None:
-        """Return the recording of a shape, or of the narrowest that holds it.
+    def _holding(self, shape: Shape) -> Shape | None:
+        """Return the narrowest shape recorded that holds another, if there is one.
 
         A few tokens more are read in little more time, but called in much more.
         """
         room = self._cache.capacity - self._places.longest()
-        holding = (
-            (width, wanted)
-            for width, wanted in self._steps
-            if shape[0] <= width <= room and shape[1] <= wanted
+        return min(
+            (
+                (width, wanted)
+                for width, wanted in self._steps
+                if shape[0] <= width <= room and shape[1] <= wanted
+            ),
+            default=None,
         )
-        best = min(holding, default=None)
-        return None if best is None else self._steps[best]
 
-    def _forget(self) -> None:
+    def forget(self) -> None:
+        """Drop all recordings."""
         self._steps.clear()
         self._seen.clear()
         self._given_up.clear()

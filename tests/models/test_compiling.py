@@ -7,17 +7,14 @@ import shutil
 import pytest
 import torch
 from torch._inductor import config as inductor
-from transformers import AttentionInterface
-from transformers.cache_utils import Cache
 
 from hybridcore.conformance.tiny import tiny_model
-from hybridcore.models import attention, compiling
+from hybridcore.models import compiling, probe, step_graphs
 from hybridcore.models.compiled_layers import CompiledLayers
 from hybridcore.models.compiling import compile_runner
 from hybridcore.models.probe import choose_runner
 from hybridcore.models.recompute import RecomputeRunner
 from hybridcore.models.runner import Feed
-from hybridcore.models.slot_cache import SlotCache
 from hybridcore.models.trial import short_trial
 
 PROMPT = [5, 9, 11, 3, 40, 8]
@@ -75,11 +72,25 @@ def test_greedy_text_is_generates(monkeypatch):
         assert greedy(runner, 30, [5]) == generated(model, 30, [5])
 
 
-def test_ragged_rows_are_those_of_recomputing(graphs):
-    model = tiny_model("mistral")  # whose window is shorter than the rows
+def planted(run):
+    """A recording that is run anew each time."""
+    return run
+
+
+@pytest.mark.usefixtures("graphs")
+# windows shorter than the rows; the second has an attention of its own
+@pytest.mark.parametrize(
+    ("kind", "records"), [("mistral", False), ("mistral", True), ("gemma2", False)]
+)
+def test_ragged_rows_are_those_of_recomputing(kind, records, monkeypatch):
+    if records:
+        monkeypatch.setattr(probe, "recorder", lambda model: planted)
+    monkeypatch.setattr(step_graphs, "_WORTH_RECORDING", 1)
+    model = tiny_model(kind)
     runner = choose_runner(model, 3)
     assert compile_runner(runner, model) == 3
     assert short_trial(runner, RecomputeRunner(model, 3)).max() < 1e-4
+    assert (runner.recorded > 0) == records
 
 
 def operators(graphs):
@@ -101,11 +112,14 @@ def test_attention_is_compiled_but_for_what_is_told_the_slots(graphs):
 
 def test_layers_that_are_alike_share_their_code(graphs, monkeypatch):
     monkeypatch.setattr(compiling, "_WIDTHS", (1,))
-    # more of them than torch compiles of one piece of code by itself
-    model = tiny_model("llama", num_hidden_layers=10)
-    assert compile_runner(choose_runner(model, 1), model) == 10
-    # before, between and behind what stays as it is, and behind attention
-    assert len(graphs) == 5
+    counts = []
+    for layers in (1, 10):  # more than torch compiles of one piece of code by itself
+        graphs.clear()
+        torch._dynamo.reset()
+        model = tiny_model("llama", num_hidden_layers=layers)
+        assert compile_runner(choose_runner(model, 1), model) == layers
+        counts.append(len(graphs))
+    assert counts[0] == counts[1] > 2
 
 
 def test_nothing_is_compiled_again_where_the_engine_reads(graphs):
@@ -143,6 +157,7 @@ def test_layers_run_compiled_in_the_slots_alone(monkeypatch):
 
 
 def test_what_computes_something_else_is_not_used(monkeypatch, caplog):
+    monkeypatch.setattr(probe, "recorder", lambda model: planted)
     model = tiny_model("llama")
     expected = generated(model)
 
@@ -153,7 +168,10 @@ def test_what_computes_something_else_is_not_used(monkeypatch, caplog):
     runner = choose_runner(model, 2)
     assert compile_runner(runner, model) == 0
     assert "compile=true ignored for model LlamaForCausalLM: its" in caplog.text
+    # nor is what was recorded of it, and recording goes on
+    assert runner.recorded == 0
     assert greedy(runner) == expected
+    assert runner.recorded == 1
 
 
 def test_where_nothing_can_compile_it_is_a_warning(monkeypatch, caplog):
@@ -192,6 +210,3 @@ def test_a_failed_forward_leaves_the_layers_as_they_were():
     with pytest.raises(TypeError, match="must be Tensor"), layers.running():
         model("no ids")
     assert not any("forward" in vars(part) for part in model.modules())
-    assert SlotCache.update is Cache.update
-    known = AttentionInterface()
-    assert known[attention.NAME] is attention.attention_in_pieces
