@@ -73,6 +73,7 @@ class SlotReader:
         if record is not None:
             self._graphs = StepGraphs(self.call, self.cache, masking, places, record)
 
+    @torch.inference_mode()
     def read(self, feeds: Sequence[Feed], divisible: bool = True) -> list[Read]:
         """Append tokens to slots and read them in one call, or in halves of it.
 

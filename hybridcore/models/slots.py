@@ -125,7 +125,6 @@ class SlotRunner(CausalRunner):
         """Return how many tokens ``slot`` holds."""
         return len(self._places.held[slot])
 
-    @torch.inference_mode()
     def forward(self, feeds: Sequence[Feed]) -> Tensor:
         """Append tokens and read them; see :class:`CausalRunner`."""
         self._places.check(feeds)

@@ -19,6 +19,7 @@ from transformers import LlamaForCausalLM
 from hybridcore import HybridLM
 from hybridcore.errors import CacheMismatch
 from hybridcore.models import packing
+from hybridcore.models.packing_gain import shape_of
 
 from .conftest import byte_model, byte_tokenizer, generation, likelihood, save
 
@@ -112,7 +113,9 @@ def test_packing_hides_no_weight(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """A packed layer has no values left to tell models apart by."""
-    monkeypatch.setattr(packing, "_gain", lambda layers: 2.0)
+    monkeypatch.setattr(
+        packing, "gains", lambda layers: dict.fromkeys(map(shape_of, layers), 2.0)
+    )
     packed = make(strategy="llm-only", pack=True)
     packed.generate_until(REQUESTS)
     assert packed.pair.llm.packed_linears
