@@ -177,6 +177,7 @@ class SlotCache(Cache):
         """Return a number that changes whenever keys move."""
         return self._moves
 
+    @torch.inference_mode()
     def copy(self, source: int, target: int, length: int) -> None:
         """Copy the first ``length`` positions of one slot into another."""
         for layer in self.layers:

@@ -7,6 +7,7 @@ Rows of one call stand at different positions, so positions and masks are explic
 from __future__ import annotations
 
 import contextlib
+import sys
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -22,6 +23,7 @@ from .masking import Masking
 from .parameters import active_parameters
 from .places import Places
 from .runner import CausalRunner, Feed
+from .sharing import Entry, waves
 from .slot_reader import Read, SlotReader
 
 _WORTH_COPYING = 16  # tokens; a shorter prefix is read again
@@ -94,7 +96,6 @@ class SlotRunner(CausalRunner):
         with self._reader.unrecorded():
             yield
 
-    @torch.inference_mode()
     def acquire(self, tokens: Sequence[int]) -> tuple[int, int]:
         """Take the free slot with the longest common prefix, or copy a longer one."""
         choice = self._places.choose(tokens)
@@ -130,16 +131,11 @@ class SlotRunner(CausalRunner):
         self._places.check(feeds)
         self._reader.call.want_hidden = self.want_hidden
         self._reader.tokens.clear()
-        reads: list[list[Read]] = []
-        last: list[Feed] = []
-        for feed in feeds:
-            first, rest = self._begun(feed)
-            reads.append(first)
-            last.append(rest)
-        for group in self._groups(last):
-            found = self._read([last[i] for i in group])
-            for i, read in zip(group, found, strict=True):
-                reads[i].append(read)
+        reads: list[list[Read]] = [[] for _ in feeds]
+        for wave in self._waves(feeds):
+            chosen = [self._copied(feeds[entry.feed], entry) for entry in wave]
+            for entry, found in zip(wave, self._read_together(chosen), strict=True):
+                reads[entry.feed] = found
         self.last_read = [self._reader.tokens[feed.slot] for feed in feeds]
         flat = [read for parts in reads for read in parts]
         if self.want_hidden:
@@ -147,6 +143,31 @@ class SlotRunner(CausalRunner):
                 [r.hidden for r in flat if r.hidden is not None]
             )
         return torch.cat([read.logits for read in flat])
+
+    def _waves(self, feeds: Sequence[Feed]) -> list[list[Entry]]:
+        # keys of a text beyond the switch are not those of one before it
+        worth = max(_WORTH_COPYING, self._call_cost)
+        worth = worth if self._switch is None else sys.maxsize
+        return waves(feeds, self._places.held, worth)
+
+    def _copied(self, feed: Feed, entry: Entry) -> Feed:
+        """Copy what another slot has read for a feed; return what is left of it."""
+        if entry.donor is None:
+            return feed
+        self._reader.cache.copy(entry.donor, feed.slot, entry.shared)
+        done = entry.shared - self.length(feed.slot)
+        self._places.append(feed.slot, feed.tokens[:done])
+        return Feed(feed.slot, feed.tokens[done:], feed.wanted)
+
+    def _read_together(self, feeds: Sequence[Feed]) -> list[list[Read]]:
+        """Return the reads of each feed, in as few calls as pays."""
+        begun = [self._begun(feed) for feed in feeds]
+        reads, last = [first for first, _ in begun], [rest for _, rest in begun]
+        for group in self._groups(last):
+            found = self._read([last[i] for i in group])
+            for i, read in zip(group, found, strict=True):
+                reads[i].append(read)
+        return reads
 
     def _begun(self, feed: Feed) -> tuple[list[Read], Feed]:
         """Read what of a feed cannot share a call; return that, and the last part."""
