@@ -63,9 +63,11 @@ class Reader:
         feeds = [self._feed(row, want) for row, want in zip(rows, wanted, strict=True)]
         logits = self.runner.forward(feeds)
         counts = self.runner.last_read or [len(feed.tokens) for feed in feeds]
-        for row, count in zip(rows, counts, strict=True):
+        copied = self.runner.last_copied or [0] * len(feeds)
+        for row, feed, count, saved in zip(rows, feeds, counts, copied, strict=True):
             read = getattr(row.tally, self._processed) + count
             setattr(row.tally, self._processed, read)
+            self._count_saved(row, feed, saved)
         return self._vocabulary.restrict(logits)
 
     def check(self, best: Sequence[float]) -> None:
@@ -128,3 +130,10 @@ class Reader:
         if self._counts_prefill:
             prompt = len(row.request.prompt)
             tally.llm_prefill_tokens += max(0, min(prompt, start + count) - start)
+
+    def _count_saved(self, row: Row, feed: Feed, saved: int) -> None:
+        start = self.runner.length(feed.slot) - len(feed.tokens)
+        prompt = max(0, min(len(row.request.prompt), start + saved) - start)
+        row.tally.reused_prefix_tokens += prompt
+        if self._counts_prefill:
+            row.tally.llm_prefill_tokens -= prompt

@@ -37,6 +37,8 @@ class CausalRunner(ABC):
         forwards: calls of the model so far (a batch is one call).
         last_read: how many tokens the last forward made the model read for each feed,
             padding left out; empty where that was as many as were fed.
+        last_copied: how many tokens of each feed another slot had read for it; empty
+            for none.
         want_hidden: keep the last hidden states of wanted positions.
         last_hidden: ``[sum of wanted, D]`` of the last forward, if wanted.
     """
@@ -48,6 +50,7 @@ class CausalRunner(ABC):
     parameters: int
     forwards: int
     last_read: Sequence[int] = ()
+    last_copied: Sequence[int] = ()
     want_hidden: bool = False
     last_hidden: Tensor | None = None
 

@@ -132,10 +132,14 @@ class SlotRunner(CausalRunner):
         self._reader.call.want_hidden = self.want_hidden
         self._reader.tokens.clear()
         reads: list[list[Read]] = [[] for _ in feeds]
+        copied = [0] * len(feeds)
         for wave in self._waves(feeds):
             chosen = [self._copied(feeds[entry.feed], entry) for entry in wave]
             for entry, found in zip(wave, self._read_together(chosen), strict=True):
                 reads[entry.feed] = found
+            for entry, rest in zip(wave, chosen, strict=True):
+                copied[entry.feed] = len(feeds[entry.feed].tokens) - len(rest.tokens)
+        self.last_copied = copied
         self.last_read = [self._reader.tokens[feed.slot] for feed in feeds]
         flat = [read for parts in reads for read in parts]
         if self.want_hidden:

@@ -17,8 +17,8 @@ from hybridcore.models.recompute import RecomputeRunner
 class Counted:
     """A runner, and the tokens that its model's embedding really met."""
 
-    def __init__(self, make, model):
-        self.runner, self.tokens = make(model, 1), 0
+    def __init__(self, make, model, slots=1):
+        self.runner, self.tokens = make(model, slots), 0
         model.get_input_embeddings().register_forward_pre_hook(self.count)
 
     def count(self, module, inputs):
@@ -77,3 +77,25 @@ def test_split_calls_are_one_forward_and_prompts_count_once():
     assert {tally.llm_prefill_tokens for tally in tallies} == {30}
     assert tallies[0].llm_tokens_processed == tallies[1].llm_tokens_processed
     assert tallies[2].llm_tokens_processed > 3 * tallies[0].llm_tokens_processed
+
+
+def test_a_beginning_that_rows_have_in_common_is_read_and_counted_once():
+    llm = tiny_model("llama")
+    slm = perturbed(llm, 0.1)
+    small, large = Counted(choose_runner, slm, 3), Counted(choose_runner, llm, 3)
+    common, law = [3 + i % 50 for i in range(60)], WarpLaw(0.0)
+    prompts = [[*common, 5, 9], [*common, 7], [*common, 8, 3, 4]]
+    strategy = Dispatcher(Speculative(num_drafts=3))
+    engine = Engine(small.runner, large.runner, strategy, SharedVocabulary(64, 64), 3)
+    requests = [
+        GenerationRequest(prompt, 6, law, law, seed=i, key=i)
+        for i, prompt in enumerate(prompts)
+    ]
+    with torch.inference_mode():
+        tallies = [answer.tally for answer in engine.run(requests)]
+    fresh = 60 + 2 + 1 + 3
+    assert sum(t.llm_prefill_tokens for t in tallies) == fresh
+    # both models, for two of the three
+    assert sum(t.reused_prefix_tokens for t in tallies) == 2 * 2 * 60
+    assert all(t.llm_prefill_tokens <= t.llm_tokens_processed for t in tallies)
+    assert sum(t.llm_tokens_processed for t in tallies) < fresh + 3 * 30
