@@ -61,14 +61,14 @@ def turn(pair, slots=(0, 1, 2), width=1, wanted=1):
     return errors(found, expected).max().item()
 
 
-def recorded_anew(pair, recording):
-    """Nothing of the one recording made so far is replayed; there is a second soon."""
+def replayed_and_made(pair, recording):
+    """Replays in the first of four turns, and the recordings there are behind them."""
     before = recording.replays
     assert turn(pair) < EXACT
-    assert recording.replays == before
+    replayed = recording.replays - before
     for _ in range(3):
         assert turn(pair) < EXACT
-    assert recording.made == 2
+    return replayed, recording.made
 
 
 def test_what_comes_again_is_recorded(runners):
@@ -122,7 +122,7 @@ def test_recordings_make_way_where_memory_runs_out(runners, monkeypatch):
     assert turn(pair, width=20) < EXACT
     assert not left
     monkeypatch.setattr(slot_reader, "cached_call", cached_call)
-    recorded_anew(pair, recording)
+    assert replayed_and_made(pair, recording) == (0, 2)
 
 
 def test_a_wider_recording_is_left_alone_where_there_is_no_room(runners):
@@ -145,7 +145,7 @@ def test_keys_that_move_are_recorded_anew(runners):
         turn(pair)
     for runner in pair:
         runner.forward([Feed(1, [7 + i % 40 for i in range(300)])])
-    recorded_anew(pair, recording)
+    assert replayed_and_made(pair, recording) == (0, 2)
 
 
 def test_a_cache_that_was_let_go_of_is_not_read(runners):
@@ -159,7 +159,7 @@ def test_a_cache_that_was_let_go_of_is_not_read(runners):
         runner.clear()
         for slot in range(3):
             runner.forward([Feed(runner.acquire([8, slot])[0], [8, slot])])
-    recorded_anew(pair, recording)
+    assert replayed_and_made(pair, recording) == (0, 2)
 
 
 def test_room_is_given_back_while_steps_are_replayed(runners):
