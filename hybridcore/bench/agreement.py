@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 from ..harness.generation import prompt_of
-from .trie_minimum import common_prefix
+from ..models.places import common_prefix
 from .workload import GENERATION, Workload
 
 ABSOLUTE = 1e-3  # nats

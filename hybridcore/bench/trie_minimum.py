@@ -6,6 +6,8 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from ..models.places import common_prefix
+
 
 @dataclass(frozen=True)
 class TrieMinimum:
@@ -51,9 +53,3 @@ def trie_minimum(sequences: Iterable[tuple[Sequence[int], int]]) -> TrieMinimum:
         scored.update(path[len(tokens) - wanted :])
         before = tokens
     return TrieMinimum(depths, len(scored))
-
-
-def common_prefix(a: Sequence[int], b: Sequence[int]) -> int:
-    """Return the length of the longest common prefix."""
-    length = min(len(a), len(b))
-    return next((i for i in range(length) if a[i] != b[i]), length)

@@ -110,7 +110,12 @@ def run_of(slots: Sequence[int]) -> slice | None:
 
 def common_prefix(a: Sequence[int], b: Sequence[int]) -> int:
     """Return the length of the longest common prefix."""
-    limit = min(len(a), len(b))
-    if list(a[:limit]) == list(b[:limit]):
-        return limit
-    return next(i for i in range(limit) if a[i] != b[i])
+    # by halves, since slices are compared many times as fast as tokens
+    alike, limit = 0, min(len(a), len(b))
+    while alike < limit:
+        middle = (alike + limit + 1) // 2
+        if list(a[alike:middle]) == list(b[alike:middle]):
+            alike = middle
+        else:
+            limit = middle - 1
+    return alike
