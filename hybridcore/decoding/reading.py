@@ -65,9 +65,7 @@ class Reader:
         counts = self.runner.last_read or [len(feed.tokens) for feed in feeds]
         copied = self.runner.last_copied or [0] * len(feeds)
         for row, feed, count, saved in zip(rows, feeds, counts, copied, strict=True):
-            read = getattr(row.tally, self._processed) + count
-            setattr(row.tally, self._processed, read)
-            self._count_saved(row, feed, saved)
+            self._count(row, feed, count, saved)
         return self._vocabulary.restrict(logits)
 
     def check(self, best: Sequence[float]) -> None:
@@ -111,9 +109,7 @@ class Reader:
     def _feed(self, row: Row, wanted: int) -> Feed:
         slot = self._enter(row)
         start = self.runner.length(slot)
-        tokens = row.tail(start)
-        self._count(row, start, len(tokens))
-        return Feed(slot, tokens, wanted)
+        return Feed(slot, row.tail(start), wanted)
 
     def _enter(self, row: Row) -> int:
         slot: int | None = getattr(row, self._slot)
@@ -124,16 +120,14 @@ class Reader:
             row.tally.reused_prefix_tokens += min(reused, len(row.request.prompt))
         return slot
 
-    def _count(self, row: Row, start: int, count: int) -> None:
+    def _count(self, row: Row, feed: Feed, read: int, copied: int) -> None:
+        """Count one read, of whose feed ``copied`` tokens were another row's."""
         tally = row.tally
         setattr(tally, self._forwards, getattr(tally, self._forwards) + 1)
+        setattr(tally, self._processed, getattr(tally, self._processed) + read)
+        end = self.runner.length(feed.slot)
+        own = end - len(feed.tokens) + copied
+        prompt = len(row.request.prompt)
+        tally.reused_prefix_tokens += max(0, min(prompt, own) - (own - copied))
         if self._counts_prefill:
-            prompt = len(row.request.prompt)
-            tally.llm_prefill_tokens += max(0, min(prompt, start + count) - start)
-
-    def _count_saved(self, row: Row, feed: Feed, saved: int) -> None:
-        start = self.runner.length(feed.slot) - len(feed.tokens)
-        prompt = max(0, min(len(row.request.prompt), start + saved) - start)
-        row.tally.reused_prefix_tokens += prompt
-        if self._counts_prefill:
-            row.tally.llm_prefill_tokens -= prompt
+            tally.llm_prefill_tokens += max(0, min(prompt, end) - own)
