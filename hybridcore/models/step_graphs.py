@@ -77,43 +77,46 @@ class StepGraphs:
 
         Places are not told: they are whoever's who reads.
         """
-        shape = self._shape(feeds, wanted)
-        if shape is None:
+        width = max(len(feed.tokens) for feed in feeds)
+        longest = self._places.longest()
+        room = self._cache.capacity - longest
+        if not self._recordable(width, room):
             return None
+        shape = (width, wanted)
         if self._cache.layout() != self._layout:
             self.forget()  # recordings point at keys that are no more
         self._seen[shape] += 1
-        if self._worth_recording(shape):
+        if self._worth_recording(shape, room):
             self._make(shape, feeds, device)
-        held = self._holding(shape)
-        if held is None or self._cache.too_large(self._places.longest() + shape[0]):
+        held = self._holding(shape, room)
+        if held is None or self._cache.too_large(longest + width):
             return None  # the call that comes instead gives room back
         step = self._steps[held]
         self._aim(step, feeds)
         step.replay()
         return _rows(step.logits[:, -wanted:], [feed.slot for feed in feeds])
 
-    def _shape(self, feeds: Sequence[Feed], wanted: int) -> Shape | None:
-        """Return the shape of a read; None where none is recorded of its kind."""
-        width = max(len(feed.tokens) for feed in feeds)
-        if self._record is None or width > SHORT or self._call.want_hidden:
-            return None
-        fits = self._places.longest() + width <= self._cache.capacity
-        return (width, wanted) if fits else None
+    def _recordable(self, width: int, room: int) -> bool:
+        """Whether reads of this kind are recorded at all.
 
-    def _worth_recording(self, shape: Shape) -> bool:
+        :param room: how many tokens fit behind the longest row.
+        """
+        if self._record is None or self._call.want_hidden:
+            return False
+        return width <= min(SHORT, room)
+
+    def _worth_recording(self, shape: Shape, room: int) -> bool:
         if shape in self._given_up or len(self._steps) >= _MOST:
             return False
-        held = self._holding(shape)
+        held = self._holding(shape, room)
         near = held is not None and held[0] - shape[0] <= _NEAR
         return not near and self._seen[shape] >= _WORTH_RECORDING
 
-    def _holding(self, shape: Shape) -> Shape | None:
+    def _holding(self, shape: Shape, room: int) -> Shape | None:
         """Return the narrowest shape recorded that holds another, if there is one.
 
         A few tokens more are read in little more time, but called in much more.
         """
-        room = self._cache.capacity - self._places.longest()
         return min(
             (
                 (width, wanted)
