@@ -1,40 +1,30 @@
 """Packs the linear layers of a model where a measurement says that it pays.
 
-Each shape by itself (``packing_gain.py``). What the packed model computes is compared
-with what it computed before, and taken back if it differs.
+Each shape by itself, in the layout that suits it best (``packing_gain.py``). What the
+packed model computes is compared with what it computed before, and taken back if it
+differs.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
+from .blocked_linear import BlockedLayout
 from .calling import vocab_width
-from .packed_linear import PackedGate, PackedLinear, available
-from .packing_gain import gains, shape_of
+from .linear_places import GATE, Place, gated_mlps, linear_groups
+from .onednn_linear import OneDnnLayout
+from .packed_linear import Layout
+from .packing_gain import Group, gains, shape_of
 from .trial import errors
 
-_WORTH = 1.2  # times faster, in three measurements together
+_LAYOUTS: tuple[Layout, ...] = (OneDnnLayout(), BlockedLayout())
+_WORTH = 1.02  # times faster; less is within the noise
 _ALLOWED = 1e-3  # error, in spreads of the logits
-_GATED = ("gate_proj", "up_proj", "down_proj")
-
-
-@dataclass(frozen=True, slots=True)
-class _Place:
-    """Where a layer stands in its model."""
-
-    parent: nn.Module
-    name: str
-    layer: Any
-
-    def put(self, layer: nn.Module) -> None:
-        setattr(self.parent, self.name, layer)
 
 
 @torch.no_grad()
@@ -44,24 +34,17 @@ def pack(model: Any) -> int:
     Nothing is done unless the model is float32, on the CPU, unquantised and in one
     piece. A model that was packed can no longer be trained or saved.
     """
-    if not available() or not _packable(model):
-        return 0
-    places = list(_places(model, lambda m: type(m) is nn.Linear and not _watched(m)))
-    found = gains([place.layer for place in places])
-    places = [p for p in places if found[shape_of(p.layer)] >= _WORTH]
-    if not places:
+    chosen = _chosen(model) if _packable(model) else []
+    if not chosen:
         return 0
     before = _logits(model)
-    uses = Counter(id(p) for m in model.modules() for p in m.parameters(recurse=False))
-    for place in places:
-        place.put(PackedLinear(place.layer, keep=uses[id(place.layer.weight)] > 1))
-    gated = list(_places(model, _is_gated))
-    for place in gated:
-        place.put(PackedGate(place.layer))
+    replaced = [place for group, _ in chosen for place in group]
+    _put_packed(model, chosen)
+    replaced += _put_gates(model, chosen)
     if errors(_logits(model), before).max() <= _ALLOWED:
-        return len(places)
-    for place in [*gated, *places]:
-        place.put(place.layer)
+        return sum(len(group) for group, _ in chosen)
+    for place in reversed(replaced):
+        place.put(place.module)
     return 0
 
 
@@ -72,27 +55,50 @@ def _packable(model: Any) -> bool:
     return kinds == {("cpu", torch.float32)}
 
 
-def _places(model: nn.Module, wanted: Callable[[nn.Module], bool]) -> Iterator[_Place]:
-    for parent in list(model.modules()):
-        for name, child in list(parent.named_children()):
-            if wanted(child):
-                yield _Place(parent, name, child)
+def _chosen(model: nn.Module) -> list[tuple[tuple[Place, ...], Layout]]:
+    """Return which layers to pack, and how."""
+    groups = list(linear_groups(model))
+    found = gains([_layers(group) for group in groups], _LAYOUTS)
+    best = ((group, _best(found[shape_of(_layers(group))])) for group in groups)
+    return [(group, layout) for group, layout in best if layout is not None]
 
 
-def _watched(module: nn.Module) -> bool:
-    """Tell whether somebody has hung something on a layer: hooks, an offload."""
-    hooks = (module._forward_hooks, module._forward_pre_hooks)
-    return any(hooks) or hasattr(module, "_hf_hook") or "forward" in vars(module)
+def _best(gains: dict[Layout, float]) -> Layout | None:
+    """Return the layout that gains most, None where none gains enough."""
+    best = max(gains, key=gains.__getitem__, default=None)
+    return best if best and gains[best] >= _WORTH else None
 
 
-def _is_gated(module: nn.Module) -> bool:
-    """Tell whether a module has the layers of a gated MLP with SiLU, all packed."""
-    layers = [getattr(module, name, None) for name in _GATED]
-    if not all(isinstance(layer, PackedLinear) for layer in layers):
-        return False
-    act = getattr(module, "act_fn", None)
-    some = torch.linspace(-4.0, 4.0, 9)
-    return isinstance(act, nn.Module) and torch.equal(act(some), functional.silu(some))
+def _put_packed(
+    model: nn.Module, chosen: Sequence[tuple[tuple[Place, ...], Layout]]
+) -> None:
+    uses = Counter(id(p) for m in model.modules() for p in m.parameters(recurse=False))
+    for group, layout in chosen:
+        layers = _layers(group)
+        keep = [uses[id(layer.weight)] > 1 for layer in layers]
+        for place, packed in zip(group, layout.packed(layers, keep), strict=True):
+            place.put(packed)
+
+
+def _put_gates(
+    model: nn.Module, chosen: Sequence[tuple[tuple[Place, ...], Layout]]
+) -> Iterator[Place]:
+    """Put fewer operators for MLPs whose gates were packed; yield where."""
+    layouts = {
+        group[0].parent: layout
+        for group, layout in chosen
+        if tuple(place.name for place in group) == GATE
+    }
+    for place in gated_mlps(model):
+        layout = layouts.get(place.module)
+        gate = layout.gate(place.module) if layout else None
+        if gate is not None:
+            place.put(gate)
+            yield place
+
+
+def _layers(group: Sequence[Place]) -> Group:
+    return tuple(place.module for place in group)
 
 
 def _logits(model: Any) -> Tensor:

@@ -1,4 +1,4 @@
-"""Measures which linear layers are faster packed, in the circumstances of their model.
+"""Measures how linear layers are fastest, in the circumstances of their model.
 
 A weight that was read a moment ago lies in a cache, and a product with it is another
 than the one of a decoding step, which reads all weights once. So many layers take turns
@@ -8,82 +8,103 @@ in the order of the model, as plain ones and as packed ones.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
-from functools import partial
-from typing import Any, TypeAlias
+from collections.abc import Sequence
+from statistics import geometric_mean
+from typing import TypeAlias
 
 import torch
-from torch import Tensor
-from torch.nn import functional
+from torch import Tensor, nn
 
-from .packed_linear import product, reordered
+from .packed_linear import Layout
 
-Shape: TypeAlias = tuple[int, ...]  # out, in
-# one row's decoding step, that of a batch, a prefill; each counts as much
-_ROWS = (1, 8, 256)
-_SAMPLE = 2**27  # bytes of weights to take turns, more than caches hold
+Group: TypeAlias = tuple[nn.Linear, ...]  # layers that read the same input
+Shape: TypeAlias = tuple[int, ...]  # in, and out of each layer
+_Modules: TypeAlias = Sequence[nn.Module]
+# one row's decoding step and block of drafts, a batch's step, a prefill; each counts
+# as much
+_ROWS = (1, 5, 8, 256)
+_SAMPLE = 2**28  # bytes of weights to take turns, more than caches hold
 _SECONDS = 0.05  # of turns, for each number of rows
 _TURNS = 3  # at least
 
 
-def shape_of(layer: Any) -> Shape:
-    """Return the shape of a linear layer's weight."""
-    return tuple(layer.weight.shape)
+def shape_of(group: Group) -> Shape:
+    """Return the sizes of layers that read the same input."""
+    return (group[0].in_features, *(layer.out_features for layer in group))
 
 
-def gains(layers: Sequence[Any]) -> dict[Shape, float]:
-    """Return for each shape how many times faster its layers are when packed.
+@torch.inference_mode()
+def gains(
+    groups: Sequence[Group], layouts: Sequence[Layout]
+) -> dict[Shape, dict[Layout, float]]:
+    """Return how many times faster each layout makes the groups of each shape.
 
-    :param layers: float32 ``nn.Linear`` on the CPU, in the order of their model.
+    The mean over some numbers of rows; layouts that a shape does not fit are left out.
+
+    :param groups: of float32 layers on the CPU, in the order of their model.
     """
-    sample = _sampled(layers)
-    shapes = [shape_of(layer) for layer in sample]
-    plain = [partial(functional.linear, weight=layer.weight) for layer in sample]
-    packed = [partial(product, packed=reordered(layer.weight)) for layer in sample]
-    found = dict.fromkeys(shapes, 1.0)
-    for rows in _ROWS:
-        inputs = {size: torch.ones(rows, size) for _, size in found}
-        times = _taken(shapes, (plain, packed), inputs)
-        for shape in found:
-            found[shape] *= times[0][shape] / times[1][shape]
-    return found
+    sample = _sampled(groups)
+    shapes = [shape_of(group) for group in sample]
+    ways: list[list[_Modules]] = [list(sample)]
+    ways += [[_packed(group, layout) for group in sample] for layout in layouts]
+    seconds = [
+        _taken(shapes, ways, {width: torch.ones(rows, width) for width, *_ in shapes})
+        for rows in _ROWS
+    ]
+    return {
+        shape: {
+            layout: geometric_mean(
+                plain[shape] / packed[i][shape] for plain, *packed in seconds
+            )
+            for i, layout in enumerate(layouts)
+            if layout.fits(shape[1:])
+        }
+        for shape in dict.fromkeys(shapes)
+    }
 
 
-def _sampled(layers: Sequence[Any]) -> list[Any]:
-    """Return the first layers, and the first of each shape."""
+def _packed(group: Group, layout: Layout) -> _Modules:
+    if not layout.fits(shape_of(group)[1:]):
+        return ()
+    return layout.packed(group, [True] * len(group))
+
+
+def _sampled(groups: Sequence[Group]) -> list[Group]:
+    """Return the first groups, and the first of each shape."""
     sample, shapes, size = [], set(), 0
-    for layer in layers:
-        if size < _SAMPLE or shape_of(layer) not in shapes:
-            sample.append(layer)
-            shapes.add(shape_of(layer))
-            size += layer.weight.numel() * layer.weight.itemsize
+    for group in groups:
+        if size < _SAMPLE or shape_of(group) not in shapes:
+            sample.append(group)
+            shapes.add(shape_of(group))
+            size += sum(layer.weight.nbytes for layer in group)
     return sample
 
 
 def _taken(
     shapes: Sequence[Shape],
-    ways: Sequence[Sequence[Callable[[Tensor], Tensor]]],
+    ways: Sequence[Sequence[_Modules]],
     inputs: dict[int, Tensor],
 ) -> list[dict[Shape, float]]:
-    """Return for each way and shape the seconds of its layers in the best turn."""
+    """Return for each way and shape the seconds of its groups in the best turn."""
     best = [dict.fromkeys(shapes, float("inf")) for _ in ways]
     end, turns = time.perf_counter() + _SECONDS, 0
     while turns < _TURNS or time.perf_counter() < end:
         turns += 1
-        for layers, least in zip(ways, best, strict=True):
-            spent = _turn(shapes, layers, inputs)
+        for groups, least in zip(ways, best, strict=True):
+            spent = _turn(shapes, groups, inputs)
             least.update({s: min(least[s], spent[s]) for s in spent})
     return best
 
 
 def _turn(
     shapes: Sequence[Shape],
-    layers: Sequence[Callable[[Tensor], Tensor]],
+    groups: Sequence[_Modules],
     inputs: dict[int, Tensor],
 ) -> dict[Shape, float]:
     spent = dict.fromkeys(shapes, 0.0)
-    for shape, layer in zip(shapes, layers, strict=True):
+    for shape, group in zip(shapes, groups, strict=True):
         began = time.perf_counter()
-        layer(inputs[shape[1]])
+        for layer in group:
+            layer(inputs[shape[0]])
         spent[shape] += time.perf_counter() - began
     return spent

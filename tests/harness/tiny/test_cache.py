@@ -114,7 +114,9 @@ def test_packing_hides_no_weight(
 ) -> None:
     """A packed layer has no values left to tell models apart by."""
     monkeypatch.setattr(
-        packing, "gains", lambda layers: dict.fromkeys(map(shape_of, layers), 2.0)
+        packing,
+        "gains",
+        lambda groups, layouts: {shape_of(g): {layouts[0]: 2.0} for g in groups},
     )
     packed = make(strategy="llm-only", pack=True)
     packed.generate_until(REQUESTS)
