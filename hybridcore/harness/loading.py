@@ -18,6 +18,7 @@ from ..errors import ModelError, RequestError
 from ..models.calling import vocab_width
 from ..models.packing import pack
 from ..models.placement import execution_device
+from ..models.rms_norms import shorten
 from .model_names import EXPECTED, described, first_line, one_line, resolved
 from .preflight import refuse_others
 from .weights_digest import weights_digest
@@ -58,7 +59,9 @@ class CausalHFLM(HFLM):
             self._device = execution_device(pretrained)
         self._check_prefix()
         # a model that was loaded elsewhere may be wanted there as it is
-        self._packs = isinstance(pretrained, str) if packs is None else packs
+        wanted = isinstance(pretrained, str) if packs is None else packs
+        # autocast knows nothing of other operators than torch's own
+        self._packs = wanted and self.mixed_precision_dtype is None
         self.packed_linears = 0
 
     @property
@@ -87,7 +90,7 @@ class CausalHFLM(HFLM):
         return weights_digest(self.model)
 
     def prepare(self) -> None:
-        """Pack the linear layers, once, where that is wanted and pays.
+        """Pack linear layers and shorten norms, once, where that is wanted and pays.
 
         What runs the model calls it first; a model that is never run is left as it is.
         """
@@ -95,6 +98,7 @@ class CausalHFLM(HFLM):
             self._packs = False
             _ = self.digest  # packed weights can no longer be read
             self.packed_linears = pack(self.model)
+            shorten(self.model)
 
     def chat_template(self, chat_template: bool | str = False) -> str | None:
         """Return the template that a name stands for, as ``HFLM`` does.

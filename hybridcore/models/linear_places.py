@@ -36,7 +36,7 @@ def linear_groups(model: nn.Module) -> Iterator[tuple[Place, ...]]:
         found = {
             name: Place(parent, name, child)
             for name, child in parent.named_children()
-            if type(child) is nn.Linear and not _watched(child)
+            if type(child) is nn.Linear and not watched(child)
         }
         for names in _TOGETHER:
             if all(name in found for name in names):
@@ -53,7 +53,7 @@ def gated_mlps(model: nn.Module) -> Iterator[Place]:
                 yield Place(parent, name, child)
 
 
-def _watched(module: nn.Module) -> bool:
+def watched(module: nn.Module) -> bool:
     """Tell whether somebody has hung something on a layer: hooks, an offload."""
     hooks = (module._forward_hooks, module._forward_pre_hooks)
     return any(hooks) or hasattr(module, "_hf_hook") or "forward" in vars(module)

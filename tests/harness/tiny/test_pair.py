@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from torch import nn
 from transformers import AutoTokenizer, LlamaForCausalLM
 
 from hybridcore import HybridLM, Positions, Strategy, hookimpl
@@ -83,12 +84,18 @@ def test_loaded_models_are_left_as_they_are(
     lm = HybridLM(slm, llm, "speculative")
     lm.generate_until(REQUESTS[:1])
     assert not packed
+    assert type(llm.model.norm) is not nn.RMSNorm
     lm = HybridLM(slm, llm, "speculative", pack=True)
     lm.generate_until(REQUESTS[:1])
     lm.loglikelihood([likelihood("a", "b")])
     assert packed == [slm, llm], "once each"
+    assert type(slm.model.norm) is type(llm.model.norm) is nn.RMSNorm
     assert lm.get_model_info()["hybrid"]["llm"]["packed_linears"] == 3
     lm = HybridLM(pair["slm"], pair["llm"], "llm-only", device="cpu", pack="false")
+    lm.generate_until(REQUESTS[:1])
+    assert len(packed) == 2
+    mixed = {"device": "cpu", "mixed_precision_dtype": "bfloat16"}
+    lm = HybridLM(pair["slm"], pair["llm"], "llm-only", **mixed)
     lm.generate_until(REQUESTS[:1])
     assert len(packed) == 2
 
