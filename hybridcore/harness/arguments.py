@@ -16,8 +16,8 @@
                        faster [true for models loaded here, false for loaded ones]
 ``cuda_graphs``        whether short reads are recorded as CUDA graphs, for models on
                        one GPU [true]
-``compile``            whether decoder layers are compiled for generation; they are not
-                       packed then [false]
+``compile``            whether generation runs compiled code: on a CPU whole steps,
+                       elsewhere decoder layers [false]
 ``config``             a TOML file with more of these: see :mod:`.config_file`
 ``calibration``        a file of ``hybridlm calibrate``: strategy and threshold
 ``dtype``              [float16, on a CPU float32]
@@ -114,7 +114,7 @@ def parse(given: Mapping[str, Any]) -> Arguments:
         trace=None if ours.get("trace") is None else str(ours["trace"]),
         seed=_seed(ours.get("seed")),
         adaptive=switch("adaptive", ours.get("adaptive", False)),
-        pack=_pack(ours),
+        pack=None if ours.get("pack") is None else switch("pack", ours["pack"]),
         compiles=switch("compile", ours.get("compile", False)),
         cuda_graphs=switch("cuda_graphs", ours.get("cuda_graphs", True)),
         slm_loading=_placed("slm", loading["slm"], named),
@@ -224,18 +224,6 @@ def scoring_of(value: Any) -> Scoring:
     if value == "strategy":
         return "strategy"
     raise ArgumentError(f"scoring={value!r}: expected 'llm' or 'strategy'")
-
-
-def _pack(ours: Mapping[str, Any]) -> bool | None:
-    pack = None if ours.get("pack") is None else switch("pack", ours["pack"])
-    if not switch("compile", ours.get("compile", False)):
-        return pack
-    if pack:
-        raise ArgumentError(
-            "pack=true and compile=true: expected one of the two\n"
-            "the compiler cannot read packed layers"
-        )
-    return False
 
 
 def _seed(value: Any) -> int | None:

@@ -89,15 +89,17 @@ class CausalHFLM(HFLM):
         """What is in this model's weights, in a few letters."""
         return weights_digest(self.model)
 
-    def prepare(self) -> None:
+    def prepare(self, compiles: bool = False) -> None:
         """Pack linear layers and shorten norms, once, where that is wanted and pays.
 
         What runs the model calls it first; a model that is never run is left as it is.
+
+        :param compiles: only in ways that torch's compiler reads.
         """
         if self._packs:
             self._packs = False
             _ = self.digest  # packed weights can no longer be read
-            self.packed_linears = pack(self.model)
+            self.packed_linears = pack(self.model, compiles)
             shorten(self.model)
 
     def chat_template(self, chat_template: bool | str = False) -> str | None:

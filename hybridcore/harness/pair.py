@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from typing import Literal
 
+from transformers import PreTrainedModel
+
 from ..decoding.reading import SharedVocabulary
 from ..errors import ModelError
 from ..models.calling import vocab_width
 from ..models.compiling import compile_runner
 from ..models.probe import choose_runner
+from ..models.recorder import Recorder
+from ..models.recorders import recorder_of
 from ..models.runner import CausalRunner
 from ..models.tree_probe import choose_tree_reader
 from ..models.tree_reader import TreeReader
@@ -27,7 +31,7 @@ class Pair:
     :param llm: the large model.
     :param small: loads the small one; None where none was named.
     :param cuda_graphs: record short reads of models on one GPU.
-    :param compiles: whether runners run compiled layers.
+    :param compiles: whether runners run compiled code.
     """
 
     def __init__(
@@ -44,6 +48,8 @@ class Pair:
         self._slm: CausalHFLM | None = None
         self._runners: dict[Role, tuple[int, CausalRunner]] = {}
         self._trees: dict[Role, TreeReader | None] = {}
+        # they outlive runners: what was compiled once need not be again
+        self._recorders: dict[Role, Recorder | None] = {}
 
     @property
     def slm(self) -> CausalHFLM | None:
@@ -78,10 +84,9 @@ class Pair:
             self._runners.pop(role, None)
             del runner
             lm = self._member(role)
-            lm.prepare()
-            runner = choose_runner(
-                lm.model, slots, lm.mixed_precision_dtype, self._cuda_graphs
-            )
+            lm.prepare(self._compiles)
+            recorder = self._recorder(role, lm.model)
+            runner = choose_runner(lm.model, slots, lm.mixed_precision_dtype, recorder)
             if self._compiles:
                 compile_runner(runner, lm.model)
             self._runners[role] = slots, runner
@@ -91,7 +96,7 @@ class Pair:
         """Return what reads a model's sequences as a tree; None where nothing can."""
         role: Role = "llm" if member is self.llm else "slm"
         if role not in self._trees:
-            member.prepare()
+            member.prepare(self._compiles)
             dtype = member.mixed_precision_dtype
             self._trees[role] = choose_tree_reader(member.model, dtype)
         return self._trees[role]
@@ -109,6 +114,12 @@ class Pair:
         """Drop the runners: a call that failed may have left them half way."""
         self._runners.clear()
         self._trees.clear()
+
+    def _recorder(self, role: Role, model: PreTrainedModel) -> Recorder | None:
+        if role not in self._recorders:
+            made = recorder_of(model, self._cuda_graphs, self._compiles)
+            self._recorders[role] = made
+        return self._recorders[role]
 
     def _member(self, role: Role) -> CausalHFLM:
         member = self.llm if role == "llm" else self.slm

@@ -25,6 +25,8 @@ _HEIGHTS = (48, 32, 24, 16)
 class BlockedLayout(Layout):
     """Blocks ``[out / height, in, height]``."""
 
+    compiles = True
+
     def fits(self, outs: Sequence[int]) -> bool:
         """Tell whether the outputs of all can be dealt to blocks of one height."""
         return _height(outs) > 0

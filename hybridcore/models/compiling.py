@@ -1,4 +1,4 @@
-"""Has a runner run a model's layers compiled, if that changes nothing."""
+"""Has a runner run compiled code, if that changes nothing."""
 
 from __future__ import annotations
 
@@ -23,6 +23,24 @@ _WIDTHS = (1, 5, 2 * SHORT)
 
 
 def compile_runner(runner: CausalRunner, model: Any) -> int:
+    """Have a runner run compiled code; return how many layers are compiled apart.
+
+    On a CPU none are: whole steps are compiled when they come again
+    (``compiled_steps.py``), where the runner records; where it does not, one warning
+    says so.
+    """
+    if runner.device.type != "cpu":
+        return compile_layers(runner, model)
+    if not isinstance(runner, SlotRunner):
+        _ignored(model, "it runs without a cache")
+    elif not runner.records:
+        _ignored(
+            model, "its attention is its own, its precision mixed, or it has hooks"
+        )
+    return 0
+
+
+def compile_layers(runner: CausalRunner, model: Any) -> int:
     """Have a runner run a model's layers compiled; return how many.
 
     All its slots must be free. What the compiled layers compute is compared with what
@@ -32,10 +50,14 @@ def compile_runner(runner: CausalRunner, model: Any) -> int:
     layers = CompiledLayers(model)
     why = _unfit(runner, layers, model.dtype)
     if why:
-        name = type(model).__name__
-        _LOG.warning("compile=true ignored for model %s: %s", name, why)
+        _ignored(model, why)
         return 0
     return layers.count
+
+
+def _ignored(model: Any, why: str) -> None:
+    name = type(model).__name__
+    _LOG.warning("compile=true ignored for model %s: %s", name, why)
 
 
 def _unfit(runner: CausalRunner, layers: CompiledLayers, dtype: torch.dtype) -> str:

@@ -1,4 +1,4 @@
-"""Records what a function does on one GPU, to be done again without Python."""
+"""CUDA graphs: what a step does on one GPU, to be done again without Python."""
 
 from __future__ import annotations
 
@@ -6,44 +6,51 @@ import contextlib
 import warnings
 import weakref
 from collections.abc import Callable, Iterator
-from typing import Any, TypeAlias
+from typing import Any
 
 import torch
+from torch import Tensor
 
-# runs a function, and returns what does the same again
-Recorder: TypeAlias = Callable[[Callable[[], object]], Callable[[], object]]
+from .recorder import Recordable, Recorder
 
 
-def recorder(model: Any) -> Recorder | None:
-    """Return what records CUDA graphs of a model; None where it is not on one GPU."""
-    devices = {parameter.device for parameter in model.parameters()}
-    if len(devices) != 1 or next(iter(devices)).type != "cuda":
-        return None
-    (device,) = devices
-    stream = torch.cuda.Stream(device)
-    pool: Any = None
-    alive: weakref.WeakSet[torch.cuda.CUDAGraph] = weakref.WeakSet()
+class CudaGraphs(Recorder):
+    """Records what is launched, in memory that all recordings share."""
 
-    def record(run: Callable[[], object]) -> Callable[[], object]:
-        nonlocal pool
+    kind = "CUDA graphs"
+
+    def __init__(self, device: torch.device) -> None:
+        self._device = device
+        self._stream = torch.cuda.Stream(device)
+        self._pool: Any = None
+        self._alive: weakref.WeakSet[torch.cuda.CUDAGraph] = weakref.WeakSet()
+
+    def record(self, step: Recordable) -> Callable[[], Tensor]:
+        """Return what launches the step again; its logits lie where they lay.
+
+        :raises RuntimeError: the step waits for the device.
+        """
         # what is in it may be shared: whoever replays takes the results at once
-        pool = pool if alive else torch.cuda.graph_pool_handle()
+        self._pool = self._pool if self._alive else torch.cuda.graph_pool_handle()
         graph = torch.cuda.CUDAGraph()
-        with torch.cuda.device(device):
-            stream.wait_stream(torch.cuda.current_stream())
-            with torch.cuda.stream(stream):
+        with torch.cuda.device(self._device):
+            self._stream.wait_stream(torch.cuda.current_stream())
+            with torch.cuda.stream(self._stream):
                 with _no_waiting():
-                    run()  # which may allocate what the recorded run must find
-                graph.capture_begin(pool, capture_error_mode="thread_local")
+                    step.run()  # which may allocate what the recorded run must find
+                graph.capture_begin(self._pool, capture_error_mode="thread_local")
                 try:
-                    run()
+                    logits = step.run()
                 finally:
                     graph.capture_end()
-            torch.cuda.current_stream().wait_stream(stream)
-        alive.add(graph)
-        return graph.replay
+            torch.cuda.current_stream().wait_stream(self._stream)
+        self._alive.add(graph)
 
-    return record
+        def replay() -> Tensor:
+            graph.replay()
+            return logits
+
+        return replay
 
 
 @contextlib.contextmanager

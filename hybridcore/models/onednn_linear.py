@@ -20,6 +20,8 @@ from .packed_linear import Layout, PackedLinear
 class OneDnnLayout(Layout):
     """One order of a weight, opaque to others, for any number of rows."""
 
+    compiles = False
+
     def fits(self, outs: Sequence[int]) -> bool:
         """Tell whether this torch has the operators."""
         names = ("_reorder_linear_weight", "_linear_pointwise")

@@ -30,7 +30,13 @@ class PackedLinear(nn.Module):
 
 
 class Layout(ABC):
-    """A way to lay weights."""
+    """A way to lay weights.
+
+    Attributes:
+        compiles: torch's compiler can read it.
+    """
+
+    compiles: bool
 
     @abstractmethod
     def fits(self, outs: Sequence[int]) -> bool:

@@ -28,13 +28,16 @@ _ALLOWED = 1e-3  # error, in spreads of the logits
 
 
 @torch.no_grad()
-def pack(model: Any) -> int:
+def pack(model: Any, compiles: bool = False) -> int:
     """Replace linear layers by packed ones where those are faster; return how many.
 
     Nothing is done unless the model is float32, on the CPU, unquantised and in one
     piece. A model that was packed can no longer be trained or saved.
+
+    :param compiles: only in ways that torch's compiler reads.
     """
-    chosen = _chosen(model) if _packable(model) else []
+    layouts = [layout for layout in _LAYOUTS if layout.compiles or not compiles]
+    chosen = _chosen(model, layouts) if _packable(model) else []
     if not chosen:
         return 0
     before = _logits(model)
@@ -55,10 +58,12 @@ def _packable(model: Any) -> bool:
     return kinds == {("cpu", torch.float32)}
 
 
-def _chosen(model: nn.Module) -> list[tuple[tuple[Place, ...], Layout]]:
+def _chosen(
+    model: nn.Module, layouts: Sequence[Layout]
+) -> list[tuple[tuple[Place, ...], Layout]]:
     """Return which layers to pack, and how."""
     groups = list(linear_groups(model))
-    found = gains([_layers(group) for group in groups], _LAYOUTS)
+    found = gains([_layers(group) for group in groups], layouts)
     best = ((group, _best(found[shape_of(_layers(group))])) for group in groups)
     return [(group, layout) for group, layout in best if layout is not None]
 

@@ -19,10 +19,10 @@ import torch
 
 from ..errors import ModelError
 from .calling import ModelCall
-from .cuda_recorder import recorder
 from .masking import Masking
 from .masks import mask_plans, unknown_layer_types
 from .recompute import RecomputeRunner
+from .recorder import Recorder
 from .runner import CausalRunner
 from .slots import SlotRunner
 from .trial import causality_error, long_trial, short_trial
@@ -45,7 +45,7 @@ def choose_runner(
     model: Any,
     slots: int,
     autocast: torch.dtype | None = None,
-    cuda_graphs: bool = True,
+    recorder: Recorder | None = None,
 ) -> CausalRunner:
     """Return the fastest runner that is right for ``model``.
 
@@ -55,7 +55,7 @@ def choose_runner(
     :param model: a transformers causal LM.
     :param slots: sequences to hold at once.
     :param autocast: type of mixed precision, None for none.
-    :param cuda_graphs: record short reads, where the model is on one GPU.
+    :param recorder: of short reads of the model, used where its attention is ours.
     :raises ModelError: an encoder-decoder model, or one that is not causal.
     """
     noise = _refuse_foreign(model, autocast)
@@ -69,10 +69,9 @@ def choose_runner(
             continue
         masking = way(model, autocast)
         # autocast keeps casts of weights, which a recording would not see renewed
-        recorded = cuda_graphs and way.in_pieces and autocast is None
-        record = recorder(model) if recorded else None
-        size = tried.bytes_per_token
-        return SlotRunner(model, slots, masking, autocast, size, record)
+        records = way.in_pieces and autocast is None
+        size, used = tried.bytes_per_token, recorder if records else None
+        return SlotRunner(model, slots, masking, autocast, size, used)
     _LOG.warning(
         "model %s runs without a cache, which is slow: %s",
         type(model).__name__,

@@ -183,13 +183,13 @@ class SlotCache(Cache):
         for layer in self.layers:
             layer.copy(source, target, length)
 
+    def tensors(self) -> list[Tensor]:
+        """Return keys and values of all layers."""
+        return [x for layer in self.layers for x in (layer.keys, layer.values)]
+
     def bytes_per_token(self) -> int:
         """Bytes that one position of one slot takes in all layers."""
-        return sum(
-            tensor.shape[1] * tensor.shape[3] * tensor.element_size()
-            for layer in self.layers
-            for tensor in (layer.keys, layer.values)
-        )
+        return sum(x.shape[1] * x.shape[3] * x.element_size() for x in self.tensors())
 
 
 def _blocks(room: int) -> int:

@@ -15,15 +15,15 @@ from torch import Tensor
 from . import grouping
 from .cached_call import cached_call
 from .calling import ModelCall
-from .cuda_recorder import Recorder
 from .masking import Masking
 from .memory import out_of_memory
 from .placement import execution_device
 from .places import Places
+from .recorded_steps import RecordedSteps
+from .recorder import Recorder
 from .runner import Feed
 from .slot_cache import SlotCache
 from .slot_view import SlotView
-from .step_graphs import StepGraphs
 
 _LOG = logging.getLogger(__name__)
 _SMALLEST = 32  # tokens of one row; what does not fit with these will not fit at all
@@ -44,7 +44,7 @@ class SlotReader:
     :param places: what the slots hold.
     :param masking: what the model gets for masks.
     :param autocast: type of mixed precision, None for none.
-    :param record: records short reads, to be replayed; None where nothing does.
+    :param recorder: of short reads of the model; None where nothing is recorded.
 
     Attributes:
         forwards: calls of the model so far.
@@ -58,7 +58,7 @@ class SlotReader:
         places: Places,
         masking: Masking,
         autocast: torch.dtype | None = None,
-        record: Recorder | None = None,
+        recorder: Recorder | None = None,
     ) -> None:
         self.call = ModelCall(model, autocast)
         self.cache = SlotCache(len(places.held))
@@ -69,9 +69,11 @@ class SlotReader:
         self._places = places
         self._masking = masking
         self._warned = False
-        self._graphs: StepGraphs | None = None
-        if record is not None:
-            self._graphs = StepGraphs(self.call, self.cache, masking, places, record)
+        self._steps: RecordedSteps | None = None
+        if recorder is not None:
+            self._steps = RecordedSteps(
+                self.call, self.cache, masking, places, recorder
+            )
 
     @torch.inference_mode()
     def read(self, feeds: Sequence[Feed], divisible: bool = True) -> list[Read]:
@@ -93,25 +95,30 @@ class SlotReader:
         return [*first, *second] if len(feeds) > 1 else [_joined(*first, *second)]
 
     @property
+    def records(self) -> bool:
+        """Whether short reads are recorded, as far as they can be."""
+        return self._steps is not None
+
+    @property
     def recorded(self) -> int:
         """Reads recorded so far."""
-        return 0 if self._graphs is None else self._graphs.made
+        return 0 if self._steps is None else self._steps.made
 
     @contextlib.contextmanager
     def unrecorded(self) -> Iterator[None]:
         """Have every read call the model, and forget what was recorded of it."""
-        graphs, self._graphs = self._graphs, None
+        graphs, self._steps = self._steps, None
         try:
             yield
         finally:
-            self._graphs = graphs
+            self._steps = graphs
             self._forget()
 
     def clear(self) -> None:
         """Let go of the cache; what it held is for whoever keeps places to forget."""
         self.cache = SlotCache(self.cache.slots)
-        if self._graphs is not None:
-            self._graphs.follow(self.cache)
+        if self._steps is not None:
+            self._steps.follow(self.cache)
 
     def _read(self, feeds: Sequence[Feed]) -> list[Read]:
         wanted = max(1, *(feed.wanted for feed in feeds))
@@ -131,9 +138,9 @@ class SlotReader:
         ]
 
     def _replayed(self, feeds: Sequence[Feed], wanted: int) -> Tensor | None:
-        if self._graphs is None:
+        if self._steps is None:
             return None
-        return self._graphs.read(feeds, wanted, self.device)
+        return self._steps.read(feeds, wanted, self.device)
 
     def _called(
         self, feeds: Sequence[Feed], wanted: int
@@ -145,8 +152,8 @@ class SlotReader:
             return cached_call(self.call, self.cache, self._masking, view, wanted)
 
     def _forget(self) -> None:
-        if self._graphs is not None:
-            self._graphs.forget()
+        if self._steps is not None:
+            self._steps.forget()
 
     def _lower(self, size: int) -> None:
         self.most = min(self.most, max(_SMALLEST, size // 2))

@@ -16,12 +16,12 @@ from torch import Tensor
 
 from .calling import vocab_width
 from .compiled_layers import CompiledLayers
-from .cuda_recorder import Recorder
 from .grouping import chunks, grouped
 from .long_rope import split_at_switch, switch_length
 from .masking import Masking
 from .parameters import active_parameters
 from .places import Places
+from .recorder import Recorder
 from .runner import CausalRunner, Feed
 from .sharing import Entry, waves
 from .slot_reader import Read, SlotReader
@@ -40,7 +40,7 @@ class SlotRunner(CausalRunner):
     :param masking: what it gets for masks.
     :param autocast: type of mixed precision, None for none.
     :param bytes_per_token: of cache, in one slot; 0 where nobody knows.
-    :param record: records short reads, to be replayed; None where nothing does.
+    :param recorder: of short reads of the model; None where nothing is recorded.
 
     Attributes:
         in_pieces: whether attention is :mod:`.attention`'s.
@@ -56,12 +56,12 @@ class SlotRunner(CausalRunner):
         masking: Masking,
         autocast: torch.dtype | None = None,
         bytes_per_token: int = 0,
-        record: Recorder | None = None,
+        recorder: Recorder | None = None,
     ) -> None:
         self.in_pieces = masking.in_pieces
         self.slots = slots
         self._places = Places(slots)
-        self._reader = SlotReader(model, self._places, masking, autocast, record)
+        self._reader = SlotReader(model, self._places, masking, autocast, recorder)
         self._switch = switch_length(model.config.get_text_config())
         self._far = [False] * slots  # whose keys are those of a text beyond the switch
         self.vocab_size = vocab_width(model)
@@ -72,8 +72,13 @@ class SlotRunner(CausalRunner):
         self._call_cost = _CALL_COST.get(self.device.type, _CALL_COST_ELSEWHERE)
 
     @property
+    def records(self) -> bool:
+        """Whether short reads are recorded, as far as they can be."""
+        return self._reader.records
+
+    @property
     def recorded(self) -> int:
-        """CUDA graphs recorded so far."""
+        """Steps recorded so far."""
         return self._reader.recorded
 
     @property

@@ -19,6 +19,7 @@ from hybridcore.dispatch import Dispatcher
 from hybridcore.models.compiling import compile_runner
 from hybridcore.models.probe import choose_runner
 from hybridcore.models.recompute import RecomputeRunner
+from hybridcore.models.recorders import recorder_of
 from hybridcore.models.runner import Feed
 from hybridcore.models.tree_probe import choose_tree_reader
 from hybridcore.models.trial import errors
@@ -49,7 +50,10 @@ class Pair:
 
     def run(self, strategy, batch, graphs=True, **kwargs):
         pair = (self.slm, self.llm)
-        slm, llm = (choose_runner(m, batch, cuda_graphs=graphs) for m in pair)
+        slm, llm = (
+            choose_runner(m, batch, recorder=recorder_of(m, graphs, False))
+            for m in pair
+        )
         assert slm.kind == llm.kind == "slots"
         laws = [GenerationLaws(m) for m in (self.slm, self.llm)]
         engine = Engine(slm, llm, Dispatcher(strategy), SharedVocabulary(64, 64), batch)
@@ -77,7 +81,7 @@ def test_greedy_texts_are_generates(kind, graphs, caplog):
     assert pair.run(LlmOnly(), 3, graphs) == expected
     for drafts in (1, 4):
         assert pair.run(Speculative(num_drafts=drafts), 3, graphs) == expected
-    steps = pair.llm_reader._graphs and pair.llm_reader._graphs._steps
+    steps = pair.llm_reader._steps and pair.llm_reader._steps._steps
     if not graphs or kind == "gemma2":  # whose attention is its own
         assert steps is None
     elif kind == "qwen3_moe":  # its routing waits for the device
@@ -91,7 +95,8 @@ def test_greedy_texts_are_generates(kind, graphs, caplog):
 def test_recorded_steps_against_recompute(kind, compiles):
     """With rows left out, rolled back and released: nothing was recorded of them."""
     model, rng = tiny_model(kind).cuda(), random.Random(kind)
-    fast, slow = choose_runner(model, 4), RecomputeRunner(model, 4)
+    recorder = recorder_of(model, True, compiles)
+    fast, slow = choose_runner(model, 4, recorder=recorder), RecomputeRunner(model, 4)
     if compiles:
         assert compile_runner(fast, model)
 
@@ -127,7 +132,7 @@ def test_recorded_steps_against_recompute(kind, compiles):
                 fast.release(slot), slow.release(other)
             fast.clear()
             rows = [enter() for _ in range(4)]
-    assert fast._reader._graphs._steps
+    assert fast._reader._steps._steps
 
 
 def test_what_waits_for_the_device_is_called(caplog):
@@ -140,7 +145,8 @@ def test_what_waits_for_the_device_is_called(caplog):
         rope_parameters={"rope_type": "dynamic", "factor": 2.0, "rope_theta": 1e4},
     )
     model = LlamaForCausalLM(config).eval().cuda()
-    fast, slow = choose_runner(model, 1), RecomputeRunner(model, 1)
+    recorder = recorder_of(model, True, False)
+    fast, slow = choose_runner(model, 1, recorder=recorder), RecomputeRunner(model, 1)
     for runner in (fast, slow):
         runner.acquire([1])
         runner.forward([Feed(0, [1])])
@@ -169,7 +175,8 @@ def test_memory_really_runs_out(caplog):
     heads = {"num_attention_heads": 4, "num_key_value_heads": 2}
     config = LlamaConfig(vocab_size=1000, **shape, **heads)
     model = LlamaForCausalLM(config).eval().cuda()
-    fast, slow = choose_runner(model, 8), RecomputeRunner(model, 8)
+    recorder = recorder_of(model, True, False)
+    fast, slow = choose_runner(model, 8, recorder=recorder), RecomputeRunner(model, 8)
     feeds = [Feed(s, [(7 * i + s) % 999 for i in range(256)]) for s in range(8)]
     for feed in feeds:
         assert fast.acquire(feed.tokens)[0] == slow.acquire(feed.tokens)[0] == feed.slot

@@ -163,7 +163,6 @@ def test_the_slm_may_miss_where_it_is_not_read() -> None:
         ({"quantization_config": "4"}, "quantization_config='4': expected a table"),
         ({"pack": "maybe"}, "pack='maybe': expected true or false"),
         ({"cuda_graphs": 2}, "cuda_graphs=2: expected true or false"),
-        ({"compile": True, "pack": True}, "pack=true and compile=true: expected one"),
         ({"adaptive": 2}, "adaptive=2: expected true or false"),
         ({"device": "gpu"}, "device='gpu': expected cpu, cuda"),
         ({"device": "meta"}, "device='meta': expected cpu, cuda"),

@@ -9,11 +9,13 @@ import torch
 from torch._inductor import config as inductor
 
 from hybridcore.conformance.tiny import tiny_model
-from hybridcore.models import compiling, probe, step_graphs
+from hybridcore.models import compiling, recorded_steps
 from hybridcore.models.compiled_layers import CompiledLayers
-from hybridcore.models.compiling import compile_runner
+from hybridcore.models.compiled_steps import CompiledSteps
+from hybridcore.models.compiling import compile_layers, compile_runner
 from hybridcore.models.probe import choose_runner
 from hybridcore.models.recompute import RecomputeRunner
+from hybridcore.models.recorder import Recorder
 from hybridcore.models.runner import Feed
 from hybridcore.models.trial import short_trial
 
@@ -68,13 +70,17 @@ def test_greedy_text_is_generates(monkeypatch):
     # one shape, a token of a row: a C++ compiler takes ten seconds for each
     monkeypatch.setattr(compiling, "_WIDTHS", (1,))
     with inductor.patch(compile_threads=1):
-        assert compile_runner(runner, model) == 1
+        assert compile_layers(runner, model) == 1
         assert greedy(runner, 30, [5]) == generated(model, 30, [5])
 
 
-def planted(run):
-    """A recording that is run anew each time."""
-    return run
+class Again(Recorder):
+    """Whose recordings are run anew each time."""
+
+    kind = "runs"
+
+    def record(self, step):
+        return step.run
 
 
 @pytest.mark.usefixtures("graphs")
@@ -83,12 +89,10 @@ def planted(run):
     ("kind", "records"), [("mistral", False), ("mistral", True), ("gemma2", False)]
 )
 def test_ragged_rows_are_those_of_recomputing(kind, records, monkeypatch):
-    if records:
-        monkeypatch.setattr(probe, "recorder", lambda model: planted)
-    monkeypatch.setattr(step_graphs, "_WORTH_RECORDING", 1)
+    monkeypatch.setattr(recorded_steps, "_WORTH_RECORDING", 1)
     model = tiny_model(kind)
-    runner = choose_runner(model, 3)
-    assert compile_runner(runner, model) == 3
+    runner = choose_runner(model, 3, recorder=Again() if records else None)
+    assert compile_layers(runner, model) == 3
     assert short_trial(runner, RecomputeRunner(model, 3)).max() < 1e-4
     assert (runner.recorded > 0) == records
 
@@ -103,7 +107,7 @@ def test_attention_is_compiled_but_for_what_is_told_the_slots(graphs):
     model = tiny_model("qwen3")
     runner = choose_runner(model, 1)
     assert runner.in_pieces
-    compile_runner(runner, model)
+    compile_layers(runner, model)
     found = operators(graphs)
     assert {"rsqrt", "silu", "cat"} <= found  # of norms, of the MLP, of rotations
     assert not any(name.startswith(("softmax", "index_copy", "bmm")) for name in found)
@@ -117,7 +121,7 @@ def test_layers_that_are_alike_share_their_code(graphs, monkeypatch):
         graphs.clear()
         torch._dynamo.reset()
         model = tiny_model("llama", num_hidden_layers=layers)
-        assert compile_runner(choose_runner(model, 1), model) == layers
+        assert compile_layers(choose_runner(model, 1), model) == layers
         counts.append(len(graphs))
     assert counts[0] == counts[1] > 2
 
@@ -125,7 +129,7 @@ def test_layers_that_are_alike_share_their_code(graphs, monkeypatch):
 def test_nothing_is_compiled_again_where_the_engine_reads(graphs):
     model = tiny_model("llama")
     runner = choose_runner(model, 1)
-    compile_runner(runner, model)
+    compile_layers(runner, model)
     graphs.clear()
     with torch.inference_mode():
         assert greedy(runner, prompt=PROMPT[:5]) == generated(model, prompt=PROMPT[:5])
@@ -147,7 +151,7 @@ def test_layers_run_compiled_in_the_slots_alone(monkeypatch):
 
     monkeypatch.setattr(torch, "compile", noting)
     runner = choose_runner(model, 2)
-    assert compile_runner(runner, model) == 3
+    assert compile_layers(runner, model) == 3
     ran.clear()
     with torch.inference_mode():
         model(torch.tensor([PROMPT]))
@@ -157,7 +161,6 @@ def test_layers_run_compiled_in_the_slots_alone(monkeypatch):
 
 
 def test_what_computes_something_else_is_not_used(monkeypatch, caplog):
-    monkeypatch.setattr(probe, "recorder", lambda model: planted)
     model = tiny_model("llama")
     expected = generated(model)
 
@@ -165,8 +168,8 @@ def test_what_computes_something_else_is_not_used(monkeypatch, caplog):
         return lambda *args, **kwargs: forward(*args, **kwargs) * 1.1
 
     monkeypatch.setattr(torch, "compile", wrong)
-    runner = choose_runner(model, 2)
-    assert compile_runner(runner, model) == 0
+    runner = choose_runner(model, 2, recorder=Again())
+    assert compile_layers(runner, model) == 0
     assert "compile=true ignored for model LlamaForCausalLM: its" in caplog.text
     # nor is what was recorded of it, and recording goes on
     assert runner.recorded == 0
@@ -184,7 +187,7 @@ def test_where_nothing_can_compile_it_is_a_warning(monkeypatch, caplog):
     monkeypatch.setattr(torch, "compile", none)
     model = tiny_model("llama")
     runner = choose_runner(model, 2)
-    assert compile_runner(runner, model) == 0
+    assert compile_layers(runner, model) == 0
     assert "RuntimeError: no compiler here\n" in caplog.text
     assert greedy(runner) == generated(model)
 
@@ -200,8 +203,29 @@ def test_models_that_cannot_be_compiled_say_so(kind, why, caplog):
         # as accelerate does
         for layer in model.model.layers:
             layer.forward = layer.forward
-    assert compile_runner(choose_runner(model, 1), model) == 0
+    assert compile_layers(choose_runner(model, 1), model) == 0
     assert why in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("kind", "why"),
+    [
+        ("bloom", ["it runs without a cache"]),
+        ("gemma2", ["its attention is its own"]),
+        ("llama", []),
+    ],
+)
+def test_on_a_cpu_no_layers_are_compiled(kind, why, caplog):
+    caplog.set_level(logging.WARNING, logger=compiling.__name__)
+    model = tiny_model(kind)
+    runner = choose_runner(model, 1, recorder=CompiledSteps())
+    caplog.clear()
+    assert compile_runner(runner, model) == 0
+    said = [record.getMessage() for record in caplog.records]
+    assert len(said) == len(why)
+    for message, reason in zip(said, why, strict=True):
+        assert message.startswith("compile=true ignored for model ")
+        assert reason in message
 
 
 def test_a_failed_forward_leaves_the_layers_as_they_were():

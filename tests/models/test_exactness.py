@@ -14,14 +14,15 @@ from hybridcore.models import (
     attention,
     grouping,
     pieces,
-    probe,
+    recorded_steps,
     slot_cache,
     slot_view,
     slots,
-    step_graphs,
 )
+from hybridcore.models.compiled_steps import CompiledSteps
 from hybridcore.models.probe import choose_runner
 from hybridcore.models.recompute import RecomputeRunner
+from hybridcore.models.recorder import Recorder
 from hybridcore.models.runner import Feed
 from hybridcore.models.step_view import StepView
 from hybridcore.models.trial import errors
@@ -35,9 +36,10 @@ NEW_TOKENS = 24
 class Play:
     """Does the same random things to a slot runner and a recomputing one."""
 
-    def __init__(self, model, seed, rows=3):
+    def __init__(self, model, seed, rows=3, recorder=None):
         self.rng = random.Random(seed)
-        self.fast, self.slow = choose_runner(model, rows), RecomputeRunner(model, rows)
+        self.fast = choose_runner(model, rows, recorder=recorder)
+        self.slow = RecomputeRunner(model, rows)
         assert self.fast.kind == "slots", self.fast.reason
         self.rows = rows
         self.live = {}  # slot of the one -> slot of the other
@@ -104,27 +106,45 @@ def test_against_recompute(kind, short, tiny, monkeypatch):
     assert play.reused > 20
 
 
-def planted(run):
-    """A recording that is run anew each time."""
-    return run
+class Again(Recorder):
+    """Whose recordings are run anew each time."""
+
+    kind = "runs"
+
+    def record(self, step):
+        return step.run
 
 
 RECORDED = ["llama", "mistral", "gemma3", "qwen3_moe", "gpt2"]
+TRACED = sorted(
+    {*SLOTTED} - {"qwen3_moe", "mixtral", "deepseek_v3", "gemma2", "gpt_oss"}
+)
 
 
 @pytest.mark.parametrize("kind", RECORDED)
 def test_recorded_steps(kind, tiny, monkeypatch):
-    monkeypatch.setattr(probe, "recorder", lambda model: planted)
-    monkeypatch.setattr(step_graphs, "_WORTH_RECORDING", 2)
+    monkeypatch.setattr(recorded_steps, "_WORTH_RECORDING", 2)
     monkeypatch.setattr(slot_cache, "GROWTH", 16)
     replayed = []
     aim = StepView.aim
     monkeypatch.setattr(
         StepView, "aim", lambda *given: (replayed.append(given), aim(*given))
     )
-    play = Play(tiny(kind), seed=kind)
+    play = Play(tiny(kind), seed=kind, recorder=Again())
     assert play.run(turns=40) < EXACT
     assert len(replayed) > 20
+    assert play.reused > 20
+
+
+@pytest.mark.parametrize("kind", TRACED)
+def test_traced_steps(kind, tiny, monkeypatch):
+    """What steps are compiled from, run as it was traced."""
+    monkeypatch.setattr(torch, "compile", lambda traced, **options: traced)
+    monkeypatch.setattr(recorded_steps, "_WORTH_RECORDING", 1)
+    monkeypatch.setattr(slot_cache, "GROWTH", 16)
+    play = Play(tiny(kind), seed=kind, recorder=CompiledSteps())
+    assert play.run(turns=40) < EXACT
+    assert play.fast.recorded > 2
     assert play.reused > 20
 
 

@@ -15,7 +15,6 @@ from hybridcore import HybridLM, Positions, Strategy, hookimpl
 from hybridcore.harness import loading
 from hybridcore.harness import pair as pair_module
 from hybridcore.harness.processes import prepare
-from hybridcore.models import probe
 
 from .conftest import byte_model, byte_tokenizer, generation, likelihood, save
 
@@ -79,7 +78,9 @@ def test_loaded_models_are_left_as_they_are(
     pair: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     packed: list[Any] = []
-    monkeypatch.setattr(loading, "pack", lambda model: packed.append(model) or 3)
+    monkeypatch.setattr(
+        loading, "pack", lambda model, compiles: packed.append(model) or 3
+    )
     slm, llm = (LlamaForCausalLM.from_pretrained(pair[role]) for role in pair)
     lm = HybridLM(slm, llm, "speculative")
     lm.generate_until(REQUESTS[:1])
@@ -100,26 +101,31 @@ def test_loaded_models_are_left_as_they_are(
     assert len(packed) == 2
 
 
-@pytest.mark.parametrize(("given", "asked"), [({}, 1), ({"cuda_graphs": "false"}, 0)])
-def test_steps_are_recorded_unless_told_otherwise(
+@pytest.mark.parametrize(
+    ("given", "asked"),
+    [({}, (True, False)), ({"cuda_graphs": "false", "compile": True}, (False, True))],
+)
+def test_a_model_has_one_recorder_of_what_was_asked_for(
     given: dict[str, Any],
-    asked: int,
+    asked: tuple[bool, bool],
     pair: dict[str, str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    models: list[Any] = []
-    monkeypatch.setattr(probe, "recorder", models.append)
+    made: list[Any] = []
+    monkeypatch.setattr(pair_module, "recorder_of", lambda *how: made.append(how))
     lm = HybridLM(**pair, strategy="llm-only", device="cpu", **given)
     lm.generate_until(REQUESTS[:1])
-    assert models == [lm.model] * asked
+    lm.pair.forget()
+    lm.generate_until(REQUESTS[:1])
+    assert made == [(lm.model, *asked)]
 
 
-def test_what_is_compiled_is_not_packed(
+def test_what_is_compiled_is_packed_in_ways_a_compiler_reads(
     make: Callable[..., HybridLM], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     packed: list[Any] = []
     compiled: list[Any] = []
-    monkeypatch.setattr(loading, "pack", lambda model: packed.append(model) or 3)
+    monkeypatch.setattr(loading, "pack", lambda model, how: packed.append(how) or 3)
     monkeypatch.setattr(
         pair_module, "compile_runner", lambda runner, model: compiled.append(model)
     )
@@ -127,9 +133,10 @@ def test_what_is_compiled_is_not_packed(
     lm.loglikelihood([likelihood("a", "b")])
     assert not compiled, "scoring is not decoding"
     lm.generate_until(REQUESTS[:1])
-    assert packed == []
+    assert packed == [True, True]
     assert compiled == [lm.pair.slm.model, lm.model]
     make(strategy="llm-only").generate_until(REQUESTS[:1])
+    assert packed == [True, True, False]
     assert len(compiled) == 2
 
 

@@ -4,47 +4,57 @@ import pytest
 import torch
 
 from hybridcore.conformance.tiny import tiny_model
-from hybridcore.models import probe, slot_reader, step_graphs
+from hybridcore.models import recorded_steps, slot_reader
 from hybridcore.models.cached_call import cached_call
-from hybridcore.models.cuda_recorder import recorder
+from hybridcore.models.compiled_steps import CompiledSteps
 from hybridcore.models.probe import choose_runner
 from hybridcore.models.recompute import RecomputeRunner
+from hybridcore.models.recorder import Recorder
+from hybridcore.models.recorders import recorder_of
 from hybridcore.models.runner import Feed
 from hybridcore.models.trial import errors
 
-LOGGER = "hybridcore.models.step_graphs"
+LOGGER = "hybridcore.models.recorded_steps"
 EXACT = 1e-4  # of the spread of the logits
 
 
-class Recording:
+class Recording(Recorder):
     """Records as a GPU would: what was run is run again, counted."""
 
-    def __init__(self, spoil=None, error=None):
-        self.spoil, self.error = spoil, error
-        self.made = self.replays = 0
+    kind = "notes"
 
-    def __call__(self, run):
+    def __init__(self, spoil=None, error=None, share=0.0, known=()):
+        self.spoil, self.error, self.share, self.known = spoil, error, share, known
+        self.made = self.replays = 0
+        self.sizes = []
+
+    def knows(self, size):
+        return size[2:] in self.known
+
+    def record(self, step):
         if self.error is not None:
             raise self.error
         self.made += 1
+        self.sizes.append(step.size)
 
         def replay():
             self.replays += 1
-            found = run()
+            found = step.run()
             if self.spoil is not None:
                 found[self.spoil] = 7.0
+            return found
 
         return replay
 
 
 @pytest.fixture
 def runners(monkeypatch):
-    monkeypatch.setattr(step_graphs, "_WORTH_RECORDING", 3)
+    monkeypatch.setattr(recorded_steps, "_WORTH_RECORDING", 3)
 
-    def make(recording, slots=3, **settings):
-        monkeypatch.setattr(probe, "recorder", lambda model: recording)
+    def make(recording, slots=3):
         model = tiny_model("llama")
-        pair = choose_runner(model, slots, **settings), RecomputeRunner(model, slots)
+        fast = choose_runner(model, slots, recorder=recording)
+        pair = fast, RecomputeRunner(model, slots)
         for slot in range(slots):
             prompt = [slot + 3, 9, 11]
             assert [runner.acquire(prompt)[0] for runner in pair] == [slot, slot]
@@ -216,24 +226,44 @@ def test_what_cannot_be_recorded_rightly_is_called(runners, caplog, recording, r
         assert turn(pair) < EXACT
     said = [r.getMessage() for r in caplog.records if r.name == LOGGER]
     assert len(said) == 1
-    assert said[0].startswith(f"steps are not recorded as CUDA graphs: {reason}")
+    assert said[0].startswith(f"steps are not recorded as notes: {reason}")
     assert recording.replays <= 1
 
 
-def test_it_can_be_switched_off(runners):
-    recording = Recording()
-    pair = runners(recording, cuda_graphs=False)
+def test_what_is_known_is_recorded_at_once(runners):
+    recording = Recording(known={(1, 1)})
+    pair = runners(recording)
+    assert turn(pair) < EXACT
+    assert recording.sizes == [(3, 256, 1, 1)]
+    assert turn(pair, width=5) < EXACT
+    assert recording.made == 1
+
+
+def test_a_read_of_few_slots_is_not_worth_one_of_all(runners):
+    recording = Recording(share=0.5, known={(1, 1)})
+    pair = runners(recording)
     for _ in range(4):
-        assert turn(pair) < EXACT
+        assert turn(pair, (2,)) < EXACT
     assert recording.made == 0
+    assert turn(pair, (0, 2)) < EXACT
+    assert (recording.made, recording.replays) == (1, 2)
+    assert turn(pair, (2,)) < EXACT
+    assert recording.replays == 2
 
 
-def test_autocast_is_not_recorded(monkeypatch):
-    asked = []
-    monkeypatch.setattr(probe, "recorder", asked.append)
-    choose_runner(tiny_model("llama"), 1, torch.bfloat16)
-    assert asked == []
+def test_where_precision_is_mixed_nothing_is_recorded():
+    runner = choose_runner(tiny_model("llama"), 1, torch.bfloat16, Recording())
+    assert not runner.records
 
 
-def test_nothing_is_recorded_on_a_cpu():
-    assert recorder(tiny_model("llama")) is None
+def test_where_attention_is_the_models_own_nothing_is_recorded():
+    runner = choose_runner(tiny_model("gemma2"), 1, recorder=Recording())
+    assert not runner.records
+
+
+def test_what_records_depends_on_where_the_model_is():
+    model = tiny_model("llama")
+    assert recorder_of(model, cuda_graphs=True, compiles=False) is None
+    assert isinstance(recorder_of(model, False, compiles=True), CompiledSteps)
+    with torch.device("meta"):
+        assert recorder_of(torch.nn.Linear(2, 2), True, True) is None

@@ -1,8 +1,9 @@
-"""Short reads recorded as CUDA graphs: one launch in place of hundreds.
+"""Short reads that are recorded: one launch in place of hundreds.
 
-A step of a few tokens keeps a GPU busy for less time than Python needs to launch its
-kernels. So a read that comes again and again in the same shape is recorded, all slots
-at once, and replayed with other tokens in the same tensors.
+A step of a few tokens keeps a device busy for less time than Python needs to call its
+operators. So a read that comes again and again in the same shape is recorded, all slots
+at once, and replayed with other tokens in the same tensors: as a CUDA graph on a GPU
+(``cuda_recorder.py``), compiled as a whole on a CPU (``compiled_steps.py``).
 """
 
 from __future__ import annotations
@@ -19,10 +20,10 @@ from ..transfer import send
 from .attention import SHORT
 from .cached_call import cached_call
 from .calling import ModelCall
-from .cuda_recorder import Recorder
 from .masking import Masking
 from .memory import out_of_memory
 from .places import Places, run_of
+from .recorder import Recorder, StepSize
 from .runner import Feed
 from .slot_cache import SlotCache
 from .step_view import StepView
@@ -37,10 +38,10 @@ _EXACT = {torch.float32: 1e-4}  # of the spread of the logits
 _EXACT_ELSE = 2e-2
 
 
-class StepGraphs:
+class RecordedSteps:
     """The recorded reads of one model's slots.
 
-    :param record: runs a function once and returns what runs it again.
+    :param recorder: of that model.
 
     Attributes:
         made: recordings made so far.
@@ -52,13 +53,13 @@ class StepGraphs:
         cache: SlotCache,
         masking: Masking,
         places: Places,
-        record: Recorder,
+        recorder: Recorder,
     ) -> None:
         self._call = call
         self._cache = cache
         self._masking = masking
         self._places = places
-        self._record: Recorder | None = record
+        self._recorder: Recorder | None = recorder
         self.made = 0
         self._seen: Counter[Shape] = Counter()
         self._steps: dict[Shape, Step] = {}
@@ -80,7 +81,7 @@ class StepGraphs:
         width = max(len(feed.tokens) for feed in feeds)
         longest = self._places.longest()
         room = self._cache.capacity - longest
-        if not self._recordable(width, room):
+        if not self._recordable(len(feeds), width, room):
             return None
         shape = (width, wanted)
         if self._cache.layout() != self._layout:
@@ -93,15 +94,16 @@ class StepGraphs:
             return None  # the call that comes instead gives room back
         step = self._steps[held]
         self._aim(step, feeds)
-        step.replay()
-        return _rows(step.logits[:, -wanted:], [feed.slot for feed in feeds])
+        return _rows(step.replay()[:, -wanted:], [feed.slot for feed in feeds])
 
-    def _recordable(self, width: int, room: int) -> bool:
+    def _recordable(self, rows: int, width: int, room: int) -> bool:
         """Whether reads of this kind are recorded at all.
 
         :param room: how many tokens fit behind the longest row.
         """
-        if self._record is None or self._call.want_hidden:
+        if self._recorder is None or self._call.want_hidden:
+            return False
+        if rows < self._recorder.share * len(self._places.held):
             return False
         return width <= min(SHORT, room)
 
@@ -109,8 +111,11 @@ class StepGraphs:
         if shape in self._given_up or len(self._steps) >= _MOST:
             return False
         held = self._holding(shape, room)
-        near = held is not None and held[0] - shape[0] <= _NEAR
-        return not near and self._seen[shape] >= _WORTH_RECORDING
+        if held is not None and held[0] - shape[0] <= _NEAR:
+            return False
+        assert self._recorder is not None
+        known = self._recorder.knows(self._size(shape))
+        return known or self._seen[shape] >= _WORTH_RECORDING
 
     def _holding(self, shape: Shape, room: int) -> Shape | None:
         """Return the narrowest shape recorded that holds another, if there is one.
@@ -135,18 +140,13 @@ class StepGraphs:
 
     def _make(self, shape: Shape, feeds: Sequence[Feed], device: torch.device) -> None:
         """Record a read and see that it does what it did; give up where it cannot."""
-        width, wanted = shape
-        # all keys there is room for: a few reads in vain are cheaper than a recording
-        slots, capacity = len(self._places.held), self._cache.capacity
-        view = StepView(slots, width, capacity, device)
-        step = Step(view, wanted, self._run)
+        step = Step(self._size(shape), device, self._run, self._cache.tensors)
         self._aim(step, feeds)
-        assert self._record is not None
+        assert self._recorder is not None
         try:
             expected = step.run().clone()
-            step.replay = self._record(step.run)
-            step.replay()
-            error = errors(step.logits.flatten(0, 1), expected.flatten(0, 1)).max()
+            step.replay = self._recorder.record(step)
+            error = errors(step.replay().flatten(0, 1), expected.flatten(0, 1)).max()
             allowed = _EXACT.get(self._call.model.dtype, _EXACT_ELSE)
             if not error <= allowed:
                 raise RuntimeError(f"logits differ by {error:.2g} of their spread")
@@ -155,12 +155,16 @@ class StepGraphs:
             if out_of_memory(error):
                 self._given_up.add(shape)
                 return
-            self._record = None
+            kind, self._recorder = self._recorder.kind, None
             self._steps.clear()
-            _LOG.warning("steps are not recorded as CUDA graphs: %s", error)
+            _LOG.warning("steps are not recorded as %s: %s", kind, _first_line(error))
             return
         self._steps[shape] = step
         self.made += 1
+
+    def _size(self, shape: Shape) -> StepSize:
+        # all keys there is room for: a few reads in vain are cheaper than a recording
+        return (len(self._places.held), self._cache.capacity, *shape)
 
     def _aim(self, step: Step, feeds: Sequence[Feed]) -> None:
         # idle rows write their padding behind what they hold
@@ -174,28 +178,44 @@ class StepGraphs:
 
 
 class Step:
-    """One recorded read: where its tokens go, and where its logits are.
+    """One recorded read of all slots.
+
+    :param read: reads what a view is aimed at; gives the logits wanted.
+    :param keys: returns the tensors of the cache, once there are some.
 
     Attributes:
-        logits: ``[slots, wanted, V]``, overwritten by the next replay.
+        size: see :class:`~.recorder.Recordable`.
+        view: where its tokens are put.
+        replay: returns its logits ``[slots, wanted, V]``, overwritten by the next call.
     """
 
     def __init__(
         self,
-        view: StepView,
-        wanted: int,
+        size: StepSize,
+        device: torch.device,
         read: Callable[[StepView, int], Tensor],
+        keys: Callable[[], list[Tensor]],
     ) -> None:
-        self.view = view
-        self.logits: Tensor
-        self.replay: Callable[[], object]
-        self._wanted = wanted
+        slots, capacity, width, self._wanted = size
+        self.size = size
+        self.view = StepView(slots, width, capacity, device)
+        self.replay: Callable[[], Tensor]
         self._read = read
+        self._keys = keys
 
     def run(self) -> Tensor:
         """Read what the view is aimed at."""
-        self.logits = self._read(self.view, self._wanted)
-        return self.logits
+        return self._read(self.view, self._wanted)
+
+    def tensors(self) -> list[Tensor]:
+        """Return the tensors that a run reads and writes."""
+        view = self.view
+        return [view.ids, view.positions, view.places, *self._keys()]
+
+
+def _first_line(error: Exception) -> str:
+    inner = getattr(error, "inner_exception", error)  # what a compiler met
+    return next(iter(str(inner).strip().splitlines()), type(inner).__name__)
 
 
 def _rows(logits: Tensor, slots: list[int]) -> Tensor:
