@@ -43,6 +43,7 @@ def load_pair(arguments: argparse.Namespace, slm: Any = None) -> HybridLM:
         device=arguments.device,
         dtype=arguments.dtype,
         batch_size=arguments.batch_size,
+        compile=arguments.compile,
     )
 
 

@@ -3,6 +3,7 @@
 import json
 
 import pytest
+import torch
 
 from hybridcore.cli import main
 
@@ -51,6 +52,25 @@ def test_generate(bench):
     assert ours["counts"]["tokens_out"] == comparison["tokens of the answers"]
     assert ours["calls"]["llm"] >= 8
     assert hflm["calls"]["llm"] == 8
+
+
+def test_what_is_compiled_is_compiled_before_the_rounds(bench, monkeypatch):
+    compiled = []
+
+    def kept(traced, **options):
+        compiled.append(traced)
+        return traced
+
+    monkeypatch.setattr(torch, "compile", kept)
+    counts = []
+    for rounds in ("1", "3"):
+        compiled.clear()
+        line = [*QUICK, *HF, "--max-gen-toks", "8", "--compile", "--rounds", rounds]
+        code, printed, data = bench("generate", *line)
+        assert (code, data["agreed"]) == (0, True)
+        assert "Ours runs compiled code" in printed.out
+        counts.append(len(compiled))
+    assert counts[0] == counts[1] > 0
 
 
 def test_speculate(bench):
