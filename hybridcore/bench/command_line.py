@@ -9,7 +9,9 @@ from ..errors import ArgumentError
 from .batch_search import SIZES
 
 
-def add_models(parser: argparse.ArgumentParser, batch_size: int) -> None:
+def add_models(
+    parser: argparse.ArgumentParser, batch_size: int, generates: bool = True
+) -> None:
     """Add the pair, where it runs, and how often."""
     parser.add_argument("--slm", default="demo-slm", help="[demo-slm]")
     parser.add_argument("--llm", default="demo-llm", help="[demo-llm]")
@@ -21,9 +23,11 @@ def add_models(parser: argparse.ArgumentParser, batch_size: int) -> None:
         default=batch_size,
         help=f"rows that ours has in flight [{batch_size}]",
     )
-    parser.add_argument(
-        "--compile", action="store_true", help="ours with compile=true, warmed up"
-    )
+    parser.set_defaults(compile=False)
+    if generates:
+        parser.add_argument(
+            "--compile", action="store_true", help="ours with compile=true, warmed up"
+        )
     parser.add_argument("--threads", type=positive, help="of torch [as it is]")
     parser.add_argument("--rounds", type=positive, default=5, help="timed [5]")
     parser.add_argument("--json", metavar="FILE", help="write everything measured")

@@ -38,7 +38,7 @@ NOTES = (
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add models, tasks and peers."""
-    command_line.add_models(parser, batch_size=8)
+    command_line.add_models(parser, batch_size=8, generates=False)
     command_line.add_tasks(parser, "hybrid_demo_choice,hybrid_demo_perplexity")
     command_line.add_peers(parser, ", ".join(PEERS), sample=128)
 

@@ -34,7 +34,7 @@ def run(arguments: argparse.Namespace) -> int:
         torch.set_num_threads(before)
     print(report.text)
     if arguments.compile:
-        print("Ours runs compiled code (compile=true), compiled before the rounds.")
+        print("Ours has compile=true: what it compiles, it compiled before the rounds.")
     if arguments.json is not None:
         given = {k: v for k, v in vars(arguments).items() if k != "command"}
         report.data = {"arguments": given, "agreed": report.agreed, **report.data}

@@ -79,7 +79,7 @@ class BlockedLinear(PackedLinear):
     def __init__(
         self, linear: nn.Linear, siblings: Siblings, place: int, keep: bool
     ) -> None:
-        super().__init__(linear, siblings.blocks.split(siblings.counts)[place], keep)
+        super().__init__(linear, keep)
         self.siblings = siblings
         self._place = place
 

@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from .attention import SHORT
 from .recorder import Recordable, Recorder
 
 
@@ -18,6 +19,10 @@ class CudaGraphs(Recorder):
     """Records what is launched, in memory that all recordings share."""
 
     kind = "CUDA graphs"
+    worth = 3
+    # a launch costs more than what is read in vain
+    share = 0.0
+    spare, reach = 3, SHORT
 
     def __init__(self, device: torch.device) -> None:
         self._device = device

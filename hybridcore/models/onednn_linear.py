@@ -34,8 +34,7 @@ class OneDnnLayout(Layout):
     ) -> list[PackedLinear]:
         """Return a layer for each."""
         return [
-            OneDnnLinear(layer, _reordered(layer.weight), kept)
-            for layer, kept in zip(layers, keep, strict=True)
+            OneDnnLinear(layer, kept) for layer, kept in zip(layers, keep, strict=True)
         ]
 
     def gate(self, mlp: Any) -> nn.Module:
@@ -45,6 +44,10 @@ class OneDnnLayout(Layout):
 
 class OneDnnLinear(PackedLinear):
     """A linear layer whose weight oneDNN has reordered."""
+
+    def __init__(self, linear: nn.Linear, keep: bool) -> None:
+        super().__init__(linear, keep)
+        self.packed = _reordered(linear.weight)
 
     def forward(self, inputs: Tensor) -> Tensor:
         """Return ``inputs @ weight.T + bias``; inputs are ``[..., in_features]``."""

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 
 class PackedLinear(nn.Module):
@@ -16,16 +16,14 @@ class PackedLinear(nn.Module):
     ``weight`` remains as a parameter without storage, for those who ask for its shape.
 
     :param linear: float32, on the CPU.
-    :param packed: its weight in the new order.
     :param keep: the weight is used elsewhere too (tied embeddings), so it stays.
     """
 
-    def __init__(self, linear: nn.Linear, packed: Tensor, keep: bool) -> None:
+    def __init__(self, linear: nn.Linear, keep: bool) -> None:
         super().__init__()
         self.in_features = linear.in_features
         self.out_features = linear.out_features
         self.bias = linear.bias
-        self.packed = packed
         self.weight = linear.weight if keep else _shape_of(linear.weight)
 
 
@@ -56,6 +54,6 @@ class Layout(ABC):
         """
 
 
-def _shape_of(weight: Tensor) -> nn.Parameter:
+def _shape_of(weight: torch.Tensor) -> nn.Parameter:
     empty = torch.empty(weight.shape, dtype=weight.dtype, device="meta")
     return nn.Parameter(empty, requires_grad=False)

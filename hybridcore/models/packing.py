@@ -97,9 +97,20 @@ def _put_gates(
     for place in gated_mlps(model):
         layout = layouts.get(place.module)
         gate = layout.gate(place.module) if layout else None
-        if gate is not None:
+        if gate is not None and _same(gate, place.module):
             place.put(gate)
             yield place
+
+
+def _same(gate: nn.Module, mlp: Any) -> bool:
+    """Tell whether a gate computes what an MLP does, which may clamp or scale."""
+    draws = torch.Generator().manual_seed(0)
+    drawn = torch.randn(2, 3, mlp.gate_proj.in_features, generator=draws)
+    for scale in (1.0, 1e3):
+        found, expected = gate(drawn * scale), mlp(drawn * scale)
+        if not (found - expected).abs().max() <= _ALLOWED * expected.abs().max():
+            return False
+    return True
 
 
 def _layers(group: Sequence[Place]) -> Group:

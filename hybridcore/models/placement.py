@@ -8,6 +8,8 @@ from typing import Any
 
 import torch
 
+from .packed_linear import PackedLinear
+
 _LAYER = re.compile(r".*?\.\d+\.")  # the name of a parameter up to its layer's number
 
 
@@ -27,13 +29,15 @@ def execution_device(model: Any) -> torch.device:
 def layer_devices(model: Any) -> list[torch.device]:
     """Return the device that each layer of a model computes on, at least one."""
     found: dict[str, torch.device] = {}
+    first = execution_device(model)
     for name, weight in model.named_parameters():
         layer = _LAYER.match(name)
         if layer and layer[0] not in found:
             module = model.get_submodule(name.rpartition(".")[0])
-            hooked = next(_hooked_devices(module), weight.device)
-            found[layer[0]] = hooked
-    return list(found.values()) or [execution_device(model)]
+            # what is packed has left a parameter without storage behind
+            lies = first if isinstance(module, PackedLinear) else weight.device
+            found[layer[0]] = next(_hooked_devices(module), lies)
+    return list(found.values()) or [first]
 
 
 def _hooked_devices(module: Any) -> Iterator[torch.device]:

@@ -31,9 +31,7 @@ from .trial import errors
 
 Shape: TypeAlias = tuple[int, int]  # tokens a row, wanted positions
 _LOG = logging.getLogger(__name__)
-_WORTH_RECORDING = 3  # reads of one shape; recording takes as long as three
 _MOST = 32  # recordings held; each keeps the memory of one step
-_NEAR = 3  # tokens that are read in vain rather than recorded apart
 _EXACT = {torch.float32: 1e-4}  # of the spread of the logits
 _EXACT_ELSE = 2e-2
 
@@ -59,7 +57,7 @@ class RecordedSteps:
         self._cache = cache
         self._masking = masking
         self._places = places
-        self._recorder: Recorder | None = recorder
+        self._recorder = None if recorder.failed else recorder
         self.made = 0
         self._seen: Counter[Shape] = Counter()
         self._steps: dict[Shape, Step] = {}
@@ -111,22 +109,24 @@ class RecordedSteps:
         if shape in self._given_up or len(self._steps) >= _MOST:
             return False
         held = self._holding(shape, room)
-        if held is not None and held[0] - shape[0] <= _NEAR:
+        recorder = self._recorder
+        assert recorder is not None
+        if held is not None and held[0] - shape[0] <= recorder.spare:
             return False
-        assert self._recorder is not None
-        known = self._recorder.knows(self._size(shape))
-        return known or self._seen[shape] >= _WORTH_RECORDING
+        return recorder.knows(self._size(shape)) or self._seen[shape] >= recorder.worth
 
     def _holding(self, shape: Shape, room: int) -> Shape | None:
         """Return the narrowest shape recorded that holds another, if there is one.
 
         A few tokens more are read in little more time, but called in much more.
         """
+        reach = self._recorder.reach if self._recorder else 0
+        widest = min(room, shape[0] + reach)
         return min(
             (
                 (width, wanted)
                 for width, wanted in self._steps
-                if shape[0] <= width <= room and shape[1] <= wanted
+                if shape[0] <= width <= widest and shape[1] <= wanted
             ),
             default=None,
         )
@@ -155,7 +155,8 @@ class RecordedSteps:
             if out_of_memory(error):
                 self._given_up.add(shape)
                 return
-            kind, self._recorder = self._recorder.kind, None
+            kind, self._recorder.failed = self._recorder.kind, True
+            self._recorder = None
             self._steps.clear()
             _LOG.warning("steps are not recorded as %s: %s", kind, _first_line(error))
             return

@@ -33,11 +33,19 @@ class Recorder(ABC):
 
     Attributes:
         kind: what recordings are, for messages.
+        worth: reads of one shape before it is recorded; about what recording takes.
         share: of the slots that a step must read to be worth a recording of all.
+        spare: tokens a row that are rather read in vain than recorded apart.
+        reach: tokens a row that may be read in vain at all.
+        failed: a step could not be recorded rightly, so no other is tried.
     """
 
     kind: str
-    share: float = 0.0
+    worth: int
+    share: float
+    spare: int
+    reach: int
+    failed: bool = False
 
     @abstractmethod
     def record(self, step: Recordable) -> Callable[[], Tensor]:

@@ -6,6 +6,7 @@ does the same steps. Variants (Gemma multiplies by one more than the weight) sta
 
 from __future__ import annotations
 
+import inspect
 from typing import Any
 
 import torch
@@ -24,6 +25,8 @@ def shorten(model: nn.Module) -> int:
     The weights stay the same parameters under the same names. Returns how many were
     replaced.
     """
+    if len({parameter.dtype for parameter in model.parameters()}) > 1:
+        return 0  # norms may get inputs of another type than their weights
     found = [
         (Place(parent, name, child), short)
         for parent in list(model.modules())
@@ -44,6 +47,8 @@ def _shorter(norm: Any) -> nn.RMSNorm | None:
         return None
     if norm.weight.device.type != "cpu":
         return None  # elsewhere one kernel rounds otherwise than several do
+    if len(inspect.signature(norm.forward).parameters) != 1:
+        return None  # it takes a gate or a residual as well
     short = nn.RMSNorm(norm.weight.shape, epsilon, device="meta")
     short.weight = norm.weight
     same = all(torch.equal(short(x), norm(x)) for x in _samples(norm.weight))

@@ -107,11 +107,11 @@ class SlotReader:
     @contextlib.contextmanager
     def unrecorded(self) -> Iterator[None]:
         """Have every read call the model, and forget what was recorded of it."""
-        graphs, self._steps = self._steps, None
+        steps, self._steps = self._steps, None
         try:
             yield
         finally:
-            self._steps = graphs
+            self._steps = steps
             self._forget()
 
     def clear(self) -> None:

@@ -1,13 +1,15 @@
 """Steps that are compiled as a whole give what the model gives, on any cache."""
 
+import gc
 import shutil
+import weakref
 
 import pytest
 import torch
 from torch._inductor import config as inductor
 
 from hybridcore.conformance.tiny import tiny_model
-from hybridcore.models import packing, recorded_steps
+from hybridcore.models import packing
 from hybridcore.models.compiled_steps import CompiledSteps
 from hybridcore.models.packing_gain import shape_of
 from hybridcore.models.probe import choose_runner
@@ -29,7 +31,7 @@ def traces(monkeypatch):
         return traced
 
     monkeypatch.setattr(torch, "compile", kept)
-    monkeypatch.setattr(recorded_steps, "_WORTH_RECORDING", 1)
+    monkeypatch.setattr(CompiledSteps, "worth", 1)
     return found
 
 
@@ -109,6 +111,18 @@ def test_keys_and_places_are_arguments_and_weights_are_not(traces):
     assert not {id(t) for t in both.fast._reader.cache.tensors()} & inside
 
 
+def test_compiled_code_holds_no_keys(traces):
+    both = Both(tiny_model("llama"), CompiledSteps())
+    both.turn()
+    assert len(traces) == 1
+    keys = weakref.ref(both.fast._reader.cache.tensors()[0])
+    for slot in (0, 1):
+        both.fast.release(slot)
+    both.fast.clear()
+    gc.collect()
+    assert keys() is None
+
+
 @pytest.mark.parametrize("kind", ["llama", "gpt2"])
 def test_packed_blocks_are_traced(kind, traces, monkeypatch):
     (blocked,) = (layout for layout in packing._LAYOUTS if layout.compiles)
@@ -151,7 +165,7 @@ def test_without_a_compiler_steps_are_called(monkeypatch, caplog):
         raise RuntimeError("no compiler here\nand more")
 
     monkeypatch.setattr(torch, "compile", failing)
-    monkeypatch.setattr(recorded_steps, "_WORTH_RECORDING", 1)
+    monkeypatch.setattr(CompiledSteps, "worth", 1)
     both = Both(tiny_model("llama"), CompiledSteps())
     for _ in range(3):
         assert both.turn() < EXACT

@@ -9,7 +9,7 @@ import torch
 from torch._inductor import config as inductor
 
 from hybridcore.conformance.tiny import tiny_model
-from hybridcore.models import compiling, recorded_steps
+from hybridcore.models import compiling
 from hybridcore.models.compiled_layers import CompiledLayers
 from hybridcore.models.compiled_steps import CompiledSteps
 from hybridcore.models.compiling import compile_layers, compile_runner
@@ -78,6 +78,7 @@ class Again(Recorder):
     """Whose recordings are run anew each time."""
 
     kind = "runs"
+    worth, share, spare, reach = 1, 0.0, 3, 16
 
     def record(self, step):
         return step.run
@@ -88,8 +89,7 @@ class Again(Recorder):
 @pytest.mark.parametrize(
     ("kind", "records"), [("mistral", False), ("mistral", True), ("gemma2", False)]
 )
-def test_ragged_rows_are_those_of_recomputing(kind, records, monkeypatch):
-    monkeypatch.setattr(recorded_steps, "_WORTH_RECORDING", 1)
+def test_ragged_rows_are_those_of_recomputing(kind, records):
     model = tiny_model(kind)
     runner = choose_runner(model, 3, recorder=Again() if records else None)
     assert compile_layers(runner, model) == 3
@@ -174,7 +174,7 @@ def test_what_computes_something_else_is_not_used(monkeypatch, caplog):
     # nor is what was recorded of it, and recording goes on
     assert runner.recorded == 0
     assert greedy(runner) == expected
-    assert runner.recorded == 1
+    assert runner.recorded > 0
 
 
 def test_where_nothing_can_compile_it_is_a_warning(monkeypatch, caplog):

@@ -14,7 +14,6 @@ from hybridcore.models import (
     attention,
     grouping,
     pieces,
-    recorded_steps,
     slot_cache,
     slot_view,
     slots,
@@ -110,6 +109,7 @@ class Again(Recorder):
     """Whose recordings are run anew each time."""
 
     kind = "runs"
+    worth, share, spare, reach = 2, 0.0, 3, 16
 
     def record(self, step):
         return step.run
@@ -123,7 +123,6 @@ TRACED = sorted(
 
 @pytest.mark.parametrize("kind", RECORDED)
 def test_recorded_steps(kind, tiny, monkeypatch):
-    monkeypatch.setattr(recorded_steps, "_WORTH_RECORDING", 2)
     monkeypatch.setattr(slot_cache, "GROWTH", 16)
     replayed = []
     aim = StepView.aim
@@ -140,11 +139,11 @@ def test_recorded_steps(kind, tiny, monkeypatch):
 def test_traced_steps(kind, tiny, monkeypatch):
     """What steps are compiled from, run as it was traced."""
     monkeypatch.setattr(torch, "compile", lambda traced, **options: traced)
-    monkeypatch.setattr(recorded_steps, "_WORTH_RECORDING", 1)
+    monkeypatch.setattr(CompiledSteps, "worth", 1)
     monkeypatch.setattr(slot_cache, "GROWTH", 16)
     play = Play(tiny(kind), seed=kind, recorder=CompiledSteps())
     assert play.run(turns=40) < EXACT
-    assert play.fast.recorded > 2
+    assert play.fast.recorded > 1
     assert play.reused > 20
 
 

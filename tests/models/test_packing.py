@@ -5,6 +5,7 @@ import copy
 import pytest
 import torch
 from torch import nn
+from transformers.models.llama.modeling_llama import LlamaMLP
 
 from hybridcore.conformance.tiny import TINY, tiny_model
 from hybridcore.models import packing, packing_gain
@@ -18,6 +19,7 @@ from hybridcore.models.onednn_linear import OneDnnGate, OneDnnLayout, OneDnnLine
 from hybridcore.models.packing import pack
 from hybridcore.models.packing_gain import shape_of
 from hybridcore.models.parameters import active_parameters
+from hybridcore.models.placement import layer_devices
 from hybridcore.models.trial import errors
 
 IDS = torch.tensor([[5, 9, 11, 3, 40, 7, 33, 21, 8], [7, 1, 2, 3, 4, 5, 6, 7, 9]])
@@ -99,6 +101,38 @@ def test_a_layer_that_somebody_watches_stays():
     assert model.model.layers[1].mlp.up_proj is layer
 
 
+@pytest.mark.parametrize("where", ["mlp", "act_fn"])
+def test_an_mlp_that_somebody_watches_stays(where, layout):
+    model = tiny_model("llama")
+    mlp = model.model.layers[1].mlp
+    (mlp if where == "mlp" else mlp.act_fn).register_forward_hook(lambda *args: None)
+    pack(model)
+    assert model.model.layers[1].mlp is mlp
+    assert type(model.model.layers[0].mlp) is GATES[layout]
+
+
+def test_an_mlp_that_clamps_stays_and_its_layers_are_packed(layout):
+    class Clamped(LlamaMLP):
+        def forward(self, x):
+            gate = self.act_fn(self.gate_proj(x)).clamp(max=10.0)
+            return self.down_proj(gate * self.up_proj(x))
+
+    model = tiny_model("llama")
+    for layer in model.model.layers:
+        layer.mlp.__class__ = Clamped
+    assert pack(model)
+    assert {type(layer.mlp) for layer in model.model.layers} == {Clamped}
+    assert type(model.model.layers[0].mlp.up_proj) is LAYERS[layout]
+
+
+@pytest.mark.usefixtures("layout")
+def test_a_packed_models_layers_are_where_they_were():
+    model = tiny_model("llama")
+    assert pack(model)
+    cpu = torch.device("cpu")
+    assert layer_devices(model) == [cpu] * len(model.model.layers)
+
+
 @pytest.mark.usefixtures("layout")
 def test_only_float32_on_the_cpu_is_packed():
     assert pack(tiny_model("llama").to(torch.bfloat16)) == 0
@@ -156,9 +190,9 @@ def test_who_is_asked_first_computes_for_all_that_read_the_same(monkeypatch):
 
 def test_weights_that_read_the_same_are_held_once():
     packed = BlockedLayout().packed([nn.Linear(32, 48), nn.Linear(32, 96)], [False] * 2)
-    held = {layer.packed.untyped_storage().data_ptr() for layer in packed}
-    assert held == {packed[0].siblings.blocks.untyped_storage().data_ptr()}
-    assert [layer.packed.shape for layer in packed] == [(1, 32, 48), (2, 32, 48)]
+    assert packed[0].siblings is packed[1].siblings
+    assert packed[0].siblings.blocks.shape == (3, 32, 48)
+    assert all(layer.weight.is_meta for layer in packed)
 
 
 @pytest.mark.parametrize(
@@ -171,7 +205,7 @@ def test_blocks_are_of_one_height(outs, height):
     if height:
         layers = [nn.Linear(4, out) for out in outs]
         packed = layout.packed(layers, [True] * len(outs))
-        assert {layer.packed.shape[-1] for layer in packed} == {height}
+        assert packed[0].siblings.blocks.shape[-1] == height
 
 
 def test_groups_take_turns_in_the_order_of_the_model(monkeypatch):

@@ -1,10 +1,12 @@
 """Recorded reads: when they are made, and that a wrong one is never used."""
 
+import accelerate
 import pytest
 import torch
 
 from hybridcore.conformance.tiny import tiny_model
-from hybridcore.models import recorded_steps, slot_reader
+from hybridcore.models import slot_reader
+from hybridcore.models.blocked_linear import BlockedLayout
 from hybridcore.models.cached_call import cached_call
 from hybridcore.models.compiled_steps import CompiledSteps
 from hybridcore.models.probe import choose_runner
@@ -23,8 +25,11 @@ class Recording(Recorder):
 
     kind = "notes"
 
-    def __init__(self, spoil=None, error=None, share=0.0, known=()):
-        self.spoil, self.error, self.share, self.known = spoil, error, share, known
+    worth, share, spare, reach = 3, 0.0, 3, 16
+
+    def __init__(self, spoil=None, error=None, known=(), **settings):
+        self.spoil, self.error, self.known = spoil, error, known
+        vars(self).update(settings)
         self.made = self.replays = 0
         self.sizes = []
 
@@ -48,9 +53,7 @@ class Recording(Recorder):
 
 
 @pytest.fixture
-def runners(monkeypatch):
-    monkeypatch.setattr(recorded_steps, "_WORTH_RECORDING", 3)
-
+def runners():
     def make(recording, slots=3):
         model = tiny_model("llama")
         fast = choose_runner(model, slots, recorder=recording)
@@ -113,6 +116,21 @@ def test_a_read_goes_through_a_wider_recording_until_it_has_its_own(runners):
     for _ in range(2):
         assert turn(pair, width=2) < EXACT
     assert recording.made == 2
+
+
+def test_what_is_read_in_vain_is_for_the_recorder_to_say(runners):
+    recording = Recording(spare=1, reach=2, known={(8, 1)})
+    pair = runners(recording)
+    assert turn(pair, width=8) < EXACT
+    for width, replays in ((7, 1), (6, 1), (5, 0)):
+        before = recording.replays
+        assert turn(pair, width=width) < EXACT
+        assert recording.replays == before + replays, width
+    for width, made in ((7, 0), (6, 1), (5, 0)):
+        before = recording.made
+        for _ in range(3):
+            assert turn(pair, width=width) < EXACT
+        assert recording.made == before + made, width
 
 
 def test_recordings_make_way_where_memory_runs_out(runners, monkeypatch):
@@ -228,6 +246,10 @@ def test_what_cannot_be_recorded_rightly_is_called(runners, caplog, recording, r
     assert len(said) == 1
     assert said[0].startswith(f"steps are not recorded as notes: {reason}")
     assert recording.replays <= 1
+    again = runners(recording)  # another runner of the same model
+    for _ in range(4):
+        assert turn(again) < EXACT
+    assert len([r for r in caplog.records if r.name == LOGGER]) == 1
 
 
 def test_what_is_known_is_recorded_at_once(runners):
@@ -267,3 +289,10 @@ def test_what_records_depends_on_where_the_model_is():
     assert isinstance(recorder_of(model, False, compiles=True), CompiledSteps)
     with torch.device("meta"):
         assert recorder_of(torch.nn.Linear(2, 2), True, True) is None
+    packed = tiny_model("llama")
+    layer = packed.model.layers[0].mlp
+    (layer.up_proj,) = BlockedLayout().packed([layer.up_proj], [False])
+    assert layer.up_proj.weight.is_meta
+    assert isinstance(recorder_of(packed, False, True), CompiledSteps)
+    accelerate.cpu_offload(model.lm_head, torch.device("cpu"))
+    assert recorder_of(model, True, True) is None

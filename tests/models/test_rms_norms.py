@@ -70,3 +70,21 @@ def test_what_adds_epsilon_elsewhere_stays():
 
     model = nn.Sequential(OtherRMSNorm())
     assert shorten(model) == 0
+
+
+@pytest.mark.parametrize("where", ["forward", "types"])
+def test_what_may_get_something_else_stays(where):
+    class GatedRMSNorm(nn.RMSNorm):
+        def forward(self, x, gate=None):
+            return super().forward(x if gate is None else x * gate)
+
+    class PlainRMSNorm(nn.RMSNorm):
+        def forward(self, x):
+            return super().forward(x)
+
+    kind = GatedRMSNorm if where == "forward" else PlainRMSNorm
+    model = nn.Sequential(kind(32, eps=1e-6), nn.Linear(32, 2))
+    if where == "types":
+        assert shorten(nn.Sequential(PlainRMSNorm(32, eps=1e-6))) == 1
+        model[1].to(torch.bfloat16)
+    assert shorten(model) == 0
