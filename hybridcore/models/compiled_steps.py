@@ -32,7 +32,7 @@ class CompiledSteps(Recorder):
     kind = "compiled code"
     worth = 10  # far less than it takes; but what comes so often comes again
     # what is read in vain costs as much as the rest
-    share = 0.7
+    share = 0.5
     spare = reach = 0
 
     def __init__(self) -> None:
