@@ -33,7 +33,7 @@ class Recorder(ABC):
 
     Attributes:
         kind: what recordings are, for messages.
-        worth: reads of one shape before it is recorded; about what recording takes.
+        worth: reads of one shape before it is recorded.
         share: of the slots that a step must read to be worth a recording of all.
         spare: tokens a row that are rather read in vain than recorded apart.
         reach: tokens a row that may be read in vain at all.

@@ -146,7 +146,9 @@ def test_making_runners_is_lazy_and_off_the_clock(
     made: list[Any] = []
     for name in ("choose_runner", "choose_tree_reader"):
         monkeypatch.setattr(pair, name, slow(getattr(pair, name), made, name))
-    monkeypatch.setattr(loading, "pack", lambda model: made.append(model) or 0)
+    monkeypatch.setattr(
+        loading, "pack", lambda model, compiles: made.append(model) or 0
+    )
     lm = make(strategy="speculative")
     assert not made
     lm.loglikelihood(PAIRS)
