@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from .packed_linear import Layout, PackedLinear
+from .packed_linear import GatedMlp, Layout, PackedLinear
 
 # outputs of a block, the best first, by measurement (docs/design.md)
 _HEIGHTS = (48, 32, 24, 16)
@@ -43,7 +43,7 @@ class BlockedLayout(Layout):
             for place, (layer, kept) in enumerate(zip(layers, keep, strict=True))
         ]
 
-    def gate(self, mlp: Any) -> nn.Module | None:
+    def gate(self, mlp: Any) -> GatedMlp | None:
         """Return the MLP with its gate on blocks, if there are no biases."""
         biased = mlp.gate_proj.bias is not None or mlp.up_proj.bias is not None
         return None if biased else BlockedGate(mlp)
@@ -89,14 +89,8 @@ class BlockedLinear(PackedLinear):
         return result if self.bias is None else result + self.bias
 
 
-class BlockedGate(nn.Module):
-    """A gated MLP, ``down(silu(gate(x)) * up(x))``, its gate computed on blocks."""
-
-    def __init__(self, mlp: Any) -> None:
-        super().__init__()
-        self.gate_proj = mlp.gate_proj
-        self.up_proj = mlp.up_proj
-        self.down_proj = mlp.down_proj
+class BlockedGate(GatedMlp):
+    """A gated MLP, its gate computed on blocks."""
 
     def forward(self, inputs: Tensor) -> Tensor:
         """Return ``[..., D]`` for ``inputs [..., D]``."""

@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from .packed_linear import Layout, PackedLinear
+from .packed_linear import GatedMlp, Layout, PackedLinear
 
 
 class OneDnnLayout(Layout):
@@ -37,7 +37,7 @@ class OneDnnLayout(Layout):
             OneDnnLinear(layer, kept) for layer, kept in zip(layers, keep, strict=True)
         ]
 
-    def gate(self, mlp: Any) -> nn.Module:
+    def gate(self, mlp: Any) -> GatedMlp:
         """Return the MLP with its gate in two operators."""
         return OneDnnGate(mlp)
 
@@ -71,14 +71,8 @@ class OneDnnLinear(PackedLinear):
         return result
 
 
-class OneDnnGate(nn.Module):
-    """A gated MLP, ``down(silu(gate(x)) * up(x))``, the gate in two operators."""
-
-    def __init__(self, mlp: Any) -> None:
-        super().__init__()
-        self.gate_proj = mlp.gate_proj
-        self.up_proj = mlp.up_proj
-        self.down_proj = mlp.down_proj
+class OneDnnGate(GatedMlp):
+    """A gated MLP, its gate in two operators."""
 
     def forward(self, inputs: Tensor) -> Tensor:
         """Return ``[..., D]`` for ``inputs [..., D]``."""

@@ -27,6 +27,19 @@ class PackedLinear(nn.Module):
         self.weight = linear.weight if keep else _shape_of(linear.weight)
 
 
+class GatedMlp(nn.Module):
+    """A gated MLP, ``down(silu(gate(x)) * up(x))``, of the layers of another one.
+
+    :param mlp: has them as ``gate_proj``, ``up_proj`` and ``down_proj``.
+    """
+
+    def __init__(self, mlp: Any) -> None:
+        super().__init__()
+        self.gate_proj = mlp.gate_proj
+        self.up_proj = mlp.up_proj
+        self.down_proj = mlp.down_proj
+
+
 class Layout(ABC):
     """A way to lay weights.
 
@@ -47,7 +60,7 @@ class Layout(ABC):
         """Return packed layers for some that read the same input, one after another."""
 
     @abstractmethod
-    def gate(self, mlp: Any) -> nn.Module | None:
+    def gate(self, mlp: Any) -> GatedMlp | None:
         """Return a gated MLP with SiLU in fewer operators, if there is one.
 
         :param mlp: its ``gate_proj`` and ``up_proj`` were packed together.
