@@ -23,11 +23,12 @@ def add_models(
         default=batch_size,
         help=f"rows that ours has in flight [{batch_size}]",
     )
-    parser.set_defaults(compile=False)
     if generates:
         parser.add_argument(
             "--compile", action="store_true", help="ours with compile=true, warmed up"
         )
+    else:
+        parser.set_defaults(compile=False)
     parser.add_argument("--threads", type=positive, help="of torch [as it is]")
     parser.add_argument("--rounds", type=positive, default=5, help="timed [5]")
     parser.add_argument("--json", metavar="FILE", help="write everything measured")

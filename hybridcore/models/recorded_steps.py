@@ -85,9 +85,10 @@ class RecordedSteps:
         if self._cache.layout() != self._layout:
             self.forget()  # recordings point at keys that are no more
         self._seen[shape] += 1
-        if self._worth_recording(shape, room):
-            self._make(shape, feeds, device)
         held = self._holding(shape, room)
+        if self._worth_recording(shape, held):
+            self._make(shape, feeds, device)
+            held = self._holding(shape, room)
         if held is None or self._cache.too_large(longest + width):
             return None  # the call that comes instead gives room back
         step = self._steps[held]
@@ -105,10 +106,9 @@ class RecordedSteps:
             return False
         return width <= min(SHORT, room)
 
-    def _worth_recording(self, shape: Shape, room: int) -> bool:
+    def _worth_recording(self, shape: Shape, held: Shape | None) -> bool:
         if shape in self._given_up or len(self._steps) >= _MOST:
             return False
-        held = self._holding(shape, room)
         recorder = self._recorder
         assert recorder is not None
         if held is not None and held[0] - shape[0] <= recorder.spare:
