@@ -19,8 +19,7 @@ from transformers import AttentionInterface
 from .pieces import Piece
 
 NAME = "hybridlm_pieces"
-SHORT = 16  # queries up to which one matrix product per key head is fastest on a CPU
-UNFUSED = frozenset(("cpu",))  # devices on which several small kernels cost little
+SHORT = 16  # queries of a row up to which rows share a piece, and heads a matrix
 # what a model may say to attention; "output_..." is for its other parts
 _HARMLESS = frozenset(
     (
@@ -112,16 +111,13 @@ def _attend(
     """Return ``[rows, queries, H, D]`` of one piece."""
     queries = query[piece.rows, :, piece.queries]
     keys, values = (_chosen(x, piece) for x in (key, value))
-    if query.device.type not in UNFUSED:
+    if query.device.type != "cpu" or queries.shape[2] <= SHORT:
         return folded(queries, keys, values, piece, scale)
-    mask = piece.mask.to(queries)
-    if queries.shape[2] <= SHORT and queries.dtype == torch.float32:
-        return grouped(queries, keys, values, mask, scale)
     return functional.scaled_dot_product_attention(
         queries,
         keys,
         values,
-        attn_mask=mask,
+        attn_mask=piece.mask.to(queries),
         scale=scale,
         enable_gqa=query.shape[1] != key.shape[1],
     ).transpose(1, 2)
@@ -133,31 +129,14 @@ def _chosen(tensor: Tensor, piece: Piece) -> Tensor:
     return tensor[piece.places].index_select(2, piece.keys.to(tensor.device))
 
 
-def grouped(
-    query: Tensor, key: Tensor, value: Tensor, mask: Tensor, scale: float
-) -> Tensor:
-    """Attend with the queries of all heads that share a key head as one matrix.
-
-    So every key and value is read once, where it lies. ``query [B, H, T, D]``, ``key,
-    value [B, h, L, D]``, additive ``mask [B, 1, T, L]``; returns ``[B, T, H, D]``.
-    """
-    rows, heads, tokens, width = query.shape
-    shared = key.shape[1]
-    folded = (query * scale).reshape(rows * shared, -1, width)
-    scores = torch.bmm(folded, key.flatten(0, 1).transpose(1, 2))
-    scores.view(rows, heads, tokens, -1).add_(mask)
-    weights = torch.softmax(scores, -1, dtype=torch.float32).to(query.dtype)
-    result = torch.bmm(weights, value.flatten(0, 1))
-    return result.view(rows, heads, tokens, -1).transpose(1, 2)
-
-
 def folded(
     query: Tensor, key: Tensor, value: Tensor, piece: Piece, scale: float
 ) -> Tensor:
-    """Do what :func:`grouped` does in one fused kernel, for any number of queries.
+    """Attend with the queries of all heads that share a key head as one matrix.
 
-    Heads that share a key head stand below each other, since not every kernel that
-    takes a mask takes fewer key heads than heads. Scores are float32 in any type.
+    So every key and value is read once, where it lies, and a kernel need not know of
+    shared heads. ``query [B, H, T, D]``, ``key, value [B, h, L, D]``; returns ``[B, T,
+    H, D]``. Scores are float32 in any type.
     """
     rows, heads, tokens, width = query.shape
     shared = key.shape[1]

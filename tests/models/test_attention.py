@@ -12,7 +12,6 @@ from hybridcore.models.attention import (
     attending,
     attention_in_pieces,
     folded,
-    grouped,
 )
 from hybridcore.models.pieces import Piece, additive
 
@@ -51,14 +50,6 @@ def example(rows):
 
 
 @pytest.mark.parametrize("scale", [1.0, 0.3])
-def test_grouped_heads(scale):
-    query, key, value, visible = example(SLOTS)
-    found = grouped(query, key, value, additive(visible, torch.float32), scale)
-    expected = formula(query, key, value, visible, scale)
-    torch.testing.assert_close(found, expected)
-
-
-@pytest.mark.parametrize("scale", [1.0, 0.3])
 def test_folded_heads(scale):
     query, key, value, visible = example(SLOTS)
     whole = slice(None)
@@ -70,12 +61,10 @@ def test_folded_heads(scale):
     assert piece.folded_mask(HEADS // SHARED) is piece.folded_mask(HEADS // SHARED)
 
 
-@pytest.mark.parametrize("unfused", [{"cpu"}, {}])
 @pytest.mark.parametrize("short", [0, 16])
 @pytest.mark.parametrize("scaling", [None, 0.3])
-def test_pieces_of_rows_keys_and_queries(short, scaling, unfused, monkeypatch):
+def test_pieces_of_rows_keys_and_queries(short, scaling, monkeypatch):
     monkeypatch.setattr(attention, "SHORT", short)
-    monkeypatch.setattr(attention, "UNFUSED", unfused)
     query, key, value, visible = example(3)
     slots = [1, 2, 4]
     visible[2, :, :2, 7:] = False

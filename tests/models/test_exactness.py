@@ -86,13 +86,10 @@ class Play:
         self.slow.rollback(self.live[slot], length)
 
 
-@pytest.mark.parametrize("short", [0, 3, 16, "fused"])
+@pytest.mark.parametrize("short", [0, 3, 16])
 @pytest.mark.parametrize("kind", SLOTTED)
 def test_against_recompute(kind, short, tiny, monkeypatch):
-    """``short`` is where attention changes from a matrix a head to pieces of rows."""
-    if short == "fused":  # as on a GPU
-        monkeypatch.setattr(attention, "UNFUSED", frozenset())
-        short = 3
+    """``short`` is where attention changes from runs of rows to pieces of each."""
     for module in (attention, slot_view):
         monkeypatch.setattr(module, "SHORT", short)
     monkeypatch.setattr(pieces, "PIECE", 5)
