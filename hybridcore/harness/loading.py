@@ -16,6 +16,7 @@ from transformers import PreTrainedModel
 
 from ..errors import ModelError, RequestError
 from ..models.calling import vocab_width
+from ..models.huge_pages import settle
 from ..models.packing import pack
 from ..models.placement import execution_device
 from ..models.rms_norms import shorten
@@ -101,6 +102,7 @@ class CausalHFLM(HFLM):
             _ = self.digest  # packed weights can no longer be read
             self.packed_linears = pack(self.model, compiles)
             shorten(self.model)
+            settle(self.model)
 
     def chat_template(self, chat_template: bool | str = False) -> str | None:
         """Return the template that a name stands for, as ``HFLM`` does.

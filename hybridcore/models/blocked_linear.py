@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from .huge_pages import Shelf
 from .packed_linear import GatedMlp, Layout, PackedLinear
 
 # outputs of a block, the best first, by measurement (docs/design.md)
@@ -32,12 +33,14 @@ class BlockedLayout(Layout):
         return _height(outs) > 0
 
     def packed(
-        self, layers: Sequence[nn.Linear], keep: Sequence[bool]
+        self, layers: Sequence[nn.Linear], keep: Sequence[bool], shelf: Shelf
     ) -> list[PackedLinear]:
         """Return layers that compute their products together."""
         height = _height([layer.out_features for layer in layers])
         blocks = torch.cat([_blocks(layer.weight, height) for layer in layers])
-        siblings = Siblings(blocks, [n.out_features // height for n in layers])
+        siblings = Siblings(
+            shelf.copy(blocks), [n.out_features // height for n in layers]
+        )
         return [
             BlockedLinear(layer, siblings, place, kept)
             for place, (layer, kept) in enumerate(zip(layers, keep, strict=True))
@@ -119,4 +122,4 @@ def _height(outs: Sequence[int]) -> int:
 
 def _blocks(weight: Tensor, height: int) -> Tensor:
     blocks = weight.detach().view(-1, height, weight.shape[1])
-    return blocks.transpose(1, 2).contiguous()
+    return blocks.transpose(1, 2)

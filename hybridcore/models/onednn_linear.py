@@ -14,6 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from .huge_pages import Shelf
 from .packed_linear import GatedMlp, Layout, PackedLinear
 
 
@@ -30,7 +31,7 @@ class OneDnnLayout(Layout):
         )
 
     def packed(
-        self, layers: Sequence[nn.Linear], keep: Sequence[bool]
+        self, layers: Sequence[nn.Linear], keep: Sequence[bool], shelf: Shelf
     ) -> list[PackedLinear]:
         """Return a layer for each."""
         return [

@@ -9,6 +9,8 @@ from typing import Any
 import torch
 from torch import nn
 
+from .huge_pages import Shelf
+
 
 class PackedLinear(nn.Module):
     """An ``nn.Linear`` for inference on the CPU, its weight in an order of its own.
@@ -55,9 +57,12 @@ class Layout(ABC):
 
     @abstractmethod
     def packed(
-        self, layers: Sequence[nn.Linear], keep: Sequence[bool]
+        self, layers: Sequence[nn.Linear], keep: Sequence[bool], shelf: Shelf
     ) -> list[PackedLinear]:
-        """Return packed layers for some that read the same input, one after another."""
+        """Return packed layers for some that read the same input, one after another.
+
+        :param shelf: where their weights may lie.
+        """
 
     @abstractmethod
     def gate(self, mlp: Any) -> GatedMlp | None:

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from .blocked_linear import BlockedLayout
 from .calling import vocab_width
+from .huge_pages import Shelf
 from .linear_places import GATE, Place, gated_mlps, linear_groups
 from .onednn_linear import OneDnnLayout
 from .packed_linear import Layout
@@ -78,10 +79,13 @@ def _put_packed(
     model: nn.Module, chosen: Sequence[tuple[tuple[Place, ...], Layout]]
 ) -> None:
     uses = Counter(id(p) for m in model.modules() for p in m.parameters(recurse=False))
+    shelf = Shelf()
     for group, layout in chosen:
         layers = _layers(group)
         keep = [uses[id(layer.weight)] > 1 for layer in layers]
-        for place, packed in zip(group, layout.packed(layers, keep), strict=True):
+        for place, packed in zip(
+            group, layout.packed(layers, keep, shelf), strict=True
+        ):
             place.put(packed)
 
 

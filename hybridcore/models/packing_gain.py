@@ -15,6 +15,7 @@ from typing import TypeAlias
 import torch
 from torch import Tensor, nn
 
+from .huge_pages import Shelf
 from .packed_linear import Layout
 
 Group: TypeAlias = tuple[nn.Linear, ...]  # layers that read the same input
@@ -45,8 +46,9 @@ def gains(
     """
     sample = _sampled(groups)
     shapes = [shape_of(group) for group in sample]
-    ways: list[list[_Modules]] = [list(sample)]
-    ways += [[_packed(group, layout) for group in sample] for layout in layouts]
+    shelf = Shelf()
+    ways = [[_settled(group, shelf) for group in sample]]
+    ways += [[_packed(group, layout, shelf) for group in sample] for layout in layouts]
     seconds = [
         _taken(shapes, ways, {width: torch.ones(rows, width) for width, *_ in shapes})
         for rows in _ROWS
@@ -63,10 +65,22 @@ def gains(
     }
 
 
-def _packed(group: Group, layout: Layout) -> _Modules:
+def _settled(group: Group, shelf: Shelf) -> _Modules:
+    """Return plain layers whose weights lie where packed ones' would."""
+    return [_moved(layer, shelf) for layer in group]
+
+
+def _moved(layer: nn.Linear, shelf: Shelf) -> nn.Linear:
+    moved = nn.Linear(layer.in_features, layer.out_features, device="meta")
+    moved.weight = nn.Parameter(shelf.copy(layer.weight), requires_grad=False)
+    moved.bias = layer.bias
+    return moved
+
+
+def _packed(group: Group, layout: Layout, shelf: Shelf) -> _Modules:
     if not layout.fits(shape_of(group)[1:]):
         return ()
-    return layout.packed(group, [True] * len(group))
+    return layout.packed(group, [True] * len(group), shelf)
 
 
 def _sampled(groups: Sequence[Group]) -> list[Group]:

@@ -14,6 +14,7 @@ from hybridcore.models.blocked_linear import (
     BlockedLayout,
     BlockedLinear,
 )
+from hybridcore.models.huge_pages import Shelf
 from hybridcore.models.linear_places import linear_groups
 from hybridcore.models.onednn_linear import OneDnnGate, OneDnnLayout, OneDnnLinear
 from hybridcore.models.packing import pack
@@ -170,7 +171,7 @@ def test_layers_of_one_input_stand_together():
 
 def test_who_is_asked_first_computes_for_all_that_read_the_same(monkeypatch):
     plain = [nn.Linear(32, out) for out in (48, 16, 16)]
-    packed = BlockedLayout().packed(plain, [True] * 3)
+    packed = BlockedLayout().packed(plain, [True] * 3, Shelf())
     calls = []
     bmm = torch.bmm
     monkeypatch.setattr(torch, "bmm", lambda *args: calls.append(1) or bmm(*args))
@@ -189,7 +190,8 @@ def test_who_is_asked_first_computes_for_all_that_read_the_same(monkeypatch):
 
 
 def test_weights_that_read_the_same_are_held_once():
-    packed = BlockedLayout().packed([nn.Linear(32, 48), nn.Linear(32, 96)], [False] * 2)
+    layers = [nn.Linear(32, 48), nn.Linear(32, 96)]
+    packed = BlockedLayout().packed(layers, [False] * 2, Shelf())
     assert packed[0].siblings is packed[1].siblings
     assert packed[0].siblings.blocks.shape == (3, 32, 48)
     assert all(layer.weight.is_meta for layer in packed)
@@ -204,7 +206,7 @@ def test_blocks_are_of_one_height(outs, height):
     assert layout.fits(outs) == (height > 0)
     if height:
         layers = [nn.Linear(4, out) for out in outs]
-        packed = layout.packed(layers, [True] * len(outs))
+        packed = layout.packed(layers, [True] * len(outs), Shelf())
         assert packed[0].siblings.blocks.shape[-1] == height
 
 

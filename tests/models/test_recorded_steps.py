@@ -9,6 +9,7 @@ from hybridcore.models import slot_reader
 from hybridcore.models.blocked_linear import BlockedLayout
 from hybridcore.models.cached_call import cached_call
 from hybridcore.models.compiled_steps import CompiledSteps
+from hybridcore.models.huge_pages import Shelf
 from hybridcore.models.probe import choose_runner
 from hybridcore.models.recompute import RecomputeRunner
 from hybridcore.models.recorder import Recorder
@@ -291,7 +292,7 @@ def test_what_records_depends_on_where_the_model_is():
         assert recorder_of(torch.nn.Linear(2, 2), True, True) is None
     packed = tiny_model("llama")
     layer = packed.model.layers[0].mlp
-    (layer.up_proj,) = BlockedLayout().packed([layer.up_proj], [False])
+    (layer.up_proj,) = BlockedLayout().packed([layer.up_proj], [False], Shelf())
     assert layer.up_proj.weight.is_meta
     assert isinstance(recorder_of(packed, False, True), CompiledSteps)
     accelerate.cpu_offload(model.lm_head, torch.device("cpu"))

@@ -78,9 +78,11 @@ def test_loaded_models_are_left_as_they_are(
     pair: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     packed: list[Any] = []
+    settled: list[Any] = []
     monkeypatch.setattr(
         loading, "pack", lambda model, compiles: packed.append(model) or 3
     )
+    monkeypatch.setattr(loading, "settle", settled.append)
     slm, llm = (LlamaForCausalLM.from_pretrained(pair[role]) for role in pair)
     lm = HybridLM(slm, llm, "speculative")
     lm.generate_until(REQUESTS[:1])
@@ -90,6 +92,7 @@ def test_loaded_models_are_left_as_they_are(
     lm.generate_until(REQUESTS[:1])
     lm.loglikelihood([likelihood("a", "b")])
     assert packed == [slm, llm], "once each"
+    assert settled == packed
     assert type(slm.model.norm) is type(llm.model.norm) is nn.RMSNorm
     assert lm.get_model_info()["hybrid"]["llm"]["packed_linears"] == 3
     lm = HybridLM(pair["slm"], pair["llm"], "llm-only", device="cpu", pack="false")
@@ -98,7 +101,7 @@ def test_loaded_models_are_left_as_they_are(
     mixed = {"device": "cpu", "mixed_precision_dtype": "bfloat16"}
     lm = HybridLM(pair["slm"], pair["llm"], "llm-only", **mixed)
     lm.generate_until(REQUESTS[:1])
-    assert len(packed) == 2
+    assert len(packed) == len(settled) == 2
 
 
 @pytest.mark.parametrize(
