@@ -56,7 +56,7 @@ class Machine:
         count = _BYTES[self.device.type] // 4
         source = torch.ones(count, device=self.device)
         if self.device.type == "cpu":
-            source = Shelf().copy(source)  # where weights are, too
+            source = Shelf().moved(source)  # where weights are, too
         target = torch.empty_like(source)
         read = 4 * count / self._best(source.sum)
         return max(read, 8 * count / self._best(lambda: target.copy_(source)))

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from collections import Counter
 from collections.abc import Sequence
 from typing import Any, TypeAlias
 
-import psutil
 import torch
 
+from ..models.free_memory import free_bytes
 from ..models.placement import execution_device, layer_devices
 
 Cost: TypeAlias = Counter[torch.device]  # bytes of one row
@@ -17,13 +16,6 @@ _USED = 0.8  # of the free memory; the rest is for what is not counted here
 _GROWTH = 1.5  # a cache that grows is held twice for a moment
 _LOGITS_COPIES = 4  # raw, processed, law, and one to work with, in float32
 _ACTIVATIONS = 16  # hidden-sized vectors that are alive at once, for each token
-_CGROUPS = (
-    ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory.current"),
-    (
-        "/sys/fs/cgroup/memory/memory.limit_in_bytes",
-        "/sys/fs/cgroup/memory/memory.usage_in_bytes",
-    ),
-)
 
 
 def rows_in_flight(
@@ -95,31 +87,6 @@ def _fitting(cost: Cost, limit: int) -> int:
         if device.type != "meta"
     ]
     return max(1, min([limit, *rows]))
-
-
-def free_bytes(device: torch.device) -> int:
-    """Return the memory that this process may still take on a device."""
-    if device.type == "cuda":
-        free, _ = torch.cuda.mem_get_info(device)
-        cached = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(
-            device
-        )
-        return int(free + cached)
-    processes = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
-    available = psutil.virtual_memory().available
-    return int(min([available, *_cgroup_bytes()]) // processes)
-
-
-def _cgroup_bytes() -> list[int]:
-    """Return what a container's limit leaves, where there is one."""
-    left = []
-    for limit_file, used_file in _CGROUPS:
-        try:
-            with open(limit_file) as limit, open(used_file) as used:
-                left.append(max(0, int(limit.read()) - int(used.read())))
-        except (OSError, ValueError):
-            continue
-    return left
 
 
 def _text_config(model: Any) -> Any:

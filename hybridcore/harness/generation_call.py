@@ -100,7 +100,7 @@ class GenerationCall:
         lm.pair.release()  # what is held is not free
         longest = max(len(p.tokens) + p.max_new_tokens for p in self._prompts)
         drafts = lm.strategy.options().get("num_drafts", _BLOCK)
-        models = [member.model for member in lm.pair.members(lm.runs_slm)]
+        models = [member.model for member in lm.pair.prepared(lm.runs_slm)]
         limit = min(lm.max_batch_size or 64, len(self._prompts))
         rows = rows_in_flight(models, longest, drafts + 1, limit)
         lm.note_batch_size(rows)

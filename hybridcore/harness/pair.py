@@ -71,6 +71,13 @@ class Pair:
         slm = self.slm if with_slm else None
         return [self.llm] if slm is None else [slm, self.llm]
 
+    def prepared(self, with_slm: bool) -> list[CausalHFLM]:
+        """Return the same, their weights laid as they will be when they are run."""
+        members = self.members(with_slm)
+        for member in members:
+            member.prepare(self._compiles)
+        return members
+
     def vocabulary(self, with_slm: bool) -> SharedVocabulary:
         """Return the ids that every model taking part knows."""
         size = min(vocab_width(lm.model) for lm in self.members(with_slm))

@@ -111,7 +111,10 @@ def _attend(
     """Return ``[rows, queries, H, D]`` of one piece."""
     queries = query[piece.rows, :, piece.queries]
     keys, values = (_chosen(x, piece) for x in (key, value))
-    if query.device.type != "cpu" or queries.shape[2] <= SHORT:
+    few = queries.shape[2] <= SHORT
+    if query.device.type == "cpu" and few and _unfused(queries, values):
+        return two_products(queries, keys, values, piece, scale)
+    if query.device.type != "cpu" or few:
         return folded(queries, keys, values, piece, scale)
     return functional.scaled_dot_product_attention(
         queries,
@@ -129,14 +132,31 @@ def _chosen(tensor: Tensor, piece: Piece) -> Tensor:
     return tensor[piece.places].index_select(2, piece.keys.to(tensor.device))
 
 
+def _unfused(query: Tensor, value: Tensor) -> bool:
+    """Tell whether torch would go a slower way than two products, copying the keys."""
+    return query.shape[-1] != value.shape[-1] and query.dtype == torch.float32
+
+
+def two_products(
+    query: Tensor, key: Tensor, value: Tensor, piece: Piece, scale: float
+) -> Tensor:
+    """Attend as :func:`folded` does, for values of another width than the keys."""
+    rows, heads, tokens, width = query.shape
+    together = (query * scale).reshape(rows * key.shape[1], -1, width)
+    scores = torch.bmm(together, key.flatten(0, 1).transpose(1, 2))
+    scores.view(rows, heads, tokens, -1).add_(piece.mask)
+    result = torch.bmm(torch.softmax(scores, -1), value.flatten(0, 1))
+    return result.view(rows, heads, tokens, -1).transpose(1, 2)
+
+
 def folded(
     query: Tensor, key: Tensor, value: Tensor, piece: Piece, scale: float
 ) -> Tensor:
     """Attend with the queries of all heads that share a key head as one matrix.
 
-    So every key and value is read once, where it lies, and a kernel need not know of
-    shared heads. ``query [B, H, T, D]``, ``key, value [B, h, L, D]``; returns ``[B, T,
-    H, D]``. Scores are float32 in any type.
+    So keys and values are read where they lie, once for some 32 queries of all these
+    heads, and a kernel need not know of shared heads. ``query [B, H, T, D]``, ``key,
+    value [B, h, L, D]``; returns ``[B, T, H, D]``. Scores are float32 in any type.
     """
     rows, heads, tokens, width = query.shape
     shared = key.shape[1]

@@ -39,7 +39,7 @@ class BlockedLayout(Layout):
         height = _height([layer.out_features for layer in layers])
         blocks = torch.cat([_blocks(layer.weight, height) for layer in layers])
         siblings = Siblings(
-            shelf.copy(blocks), [n.out_features // height for n in layers]
+            shelf.moved(blocks), [n.out_features // height for n in layers]
         )
         return [
             BlockedLinear(layer, siblings, place, kept)

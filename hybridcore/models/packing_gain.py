@@ -72,7 +72,7 @@ def _settled(group: Group, shelf: Shelf) -> _Modules:
 
 def _moved(layer: nn.Linear, shelf: Shelf) -> nn.Linear:
     moved = nn.Linear(layer.in_features, layer.out_features, device="meta")
-    moved.weight = nn.Parameter(shelf.copy(layer.weight), requires_grad=False)
+    moved.weight = nn.Parameter(shelf.moved(layer.weight), requires_grad=False)
     moved.bias = layer.bias
     return moved
 

@@ -12,6 +12,7 @@ from hybridcore.models.attention import (
     attending,
     attention_in_pieces,
     folded,
+    two_products,
 )
 from hybridcore.models.pieces import Piece, additive
 
@@ -41,24 +42,62 @@ def formula(query, key, value, visible, scale):
     return result.transpose(1, 2).float()
 
 
-def example(rows):
-    query = drawn(rows, HEADS, TOKENS, WIDTH)
-    key, value = drawn(SLOTS, SHARED, KEYS, WIDTH), drawn(SLOTS, SHARED, KEYS, 5)
-    visible = drawn(rows, 1, TOKENS, KEYS) > 0
+def example(rows, tokens=TOKENS, keys=KEYS, values=WIDTH):
+    query = drawn(rows, HEADS, tokens, WIDTH)
+    key, value = drawn(SLOTS, SHARED, keys, WIDTH), drawn(SLOTS, SHARED, keys, values)
+    visible = drawn(rows, 1, tokens, keys) > 0
     visible[..., 0] = True
     return query, key, value, visible
 
 
+def whole(visible):
+    all_of_it = [slice(None)] * 4
+    return Piece(*all_of_it, additive(visible, torch.float32))
+
+
+@pytest.mark.parametrize("values", [WIDTH, 5])
+@pytest.mark.parametrize("attend", [folded, two_products])
 @pytest.mark.parametrize("scale", [1.0, 0.3])
-def test_folded_heads(scale):
-    query, key, value, visible = example(SLOTS)
-    whole = slice(None)
-    piece = Piece(whole, whole, whole, whole, additive(visible, torch.float32))
+def test_heads_below_each_other(scale, attend, values):
+    query, key, value, visible = example(SLOTS, values=values)
+    piece = whole(visible)
     expected = formula(query, key, value, visible, scale)
     for _ in range(2):  # the second layer finds the mask made
-        found = folded(query, key, value, piece, scale)
+        found = attend(query, key, value, piece, scale)
         torch.testing.assert_close(found, expected)
     assert piece.folded_mask(HEADS // SHARED) is piece.folded_mask(HEADS // SHARED)
+
+
+def test_more_keys_and_queries_than_the_kernel_takes_at_once():
+    query, key, value, visible = example(SLOTS, tokens=16, keys=1_100)
+    visible[1, :, :3, :1_050] = False  # the first and second 512 keys
+    visible[1, :, :3, 1_099] = True
+    found = folded(query, key, value, whole(visible), 0.3)
+    torch.testing.assert_close(found, formula(query, key, value, visible, 0.3))
+
+
+def test_queries_that_see_nothing_give_numbers():
+    query, key, value, visible = example(SLOTS)
+    visible[2, :, 1] = False
+    found = folded(query, key, value, whole(visible), 0.3)
+    assert found.isfinite().all()
+
+
+@pytest.mark.parametrize("values", [WIDTH, 5])
+@pytest.mark.parametrize("tokens", [1, 17])
+def test_values_of_another_width_go_another_way(values, tokens, monkeypatch):
+    query, key, value, visible = example(SLOTS, tokens=tokens, values=values)
+    seen = []
+
+    def watched(*args):
+        seen.append(args)
+        return two_products(*args)
+
+    monkeypatch.setattr(attention, "two_products", watched)
+    with attending(Config(), [[whole(visible)]], CPU) as masks:
+        found, _ = attention_in_pieces(None, query, key, value, masks[0], scaling=0.3)
+    torch.testing.assert_close(found, formula(query, key, value, visible, 0.3))
+    assert len(seen) == (values != WIDTH and tokens == 1)
 
 
 @pytest.mark.parametrize("short", [0, 16])
@@ -92,7 +131,7 @@ def test_queries_of_no_piece_give_numbers():
     piece = Piece(slice(0, 1), slice(0, 1), slice(2, 4), slice(0, KEYS), mask)
     with attending(Config(), [[piece]], CPU) as masks:
         found, _ = attention_in_pieces(None, query, key, value, masks[0])
-    assert found[:, :2].tolist() == torch.zeros(1, 2, HEADS, 5).tolist()
+    assert found[:, :2].tolist() == torch.zeros(1, 2, HEADS, WIDTH).tolist()
 
 
 @pytest.mark.parametrize("name", ["softcap", "s_aux", "position_bias"])

@@ -19,6 +19,7 @@ from transformers import (
 from hybridcore import HybridLM
 from hybridcore.conformance.tiny import TINY, tiny_model
 from hybridcore.harness import batch_size
+from hybridcore.models import free_memory
 from hybridcore.models.probe import choose_runner
 from hybridcore.models.slots import SlotRunner
 
@@ -46,14 +47,14 @@ def test_rows_are_computed_from_memory(
     )
     monkeypatch.undo()
     cpu = torch.device("cpu")
-    assert batch_size.free_bytes(cpu) > 10**6
+    assert free_memory.free_bytes(cpu) > 10**6
     # what is free is for all processes of this machine
     memory = SimpleNamespace(available=8000)
-    monkeypatch.setattr(batch_size.psutil, "virtual_memory", lambda: memory)
-    monkeypatch.setattr(batch_size, "_cgroup_bytes", lambda: [6000])
-    assert batch_size.free_bytes(cpu) == 6000
+    monkeypatch.setattr(free_memory.psutil, "virtual_memory", lambda: memory)
+    monkeypatch.setattr(free_memory, "_cgroup_bytes", lambda: [6000])
+    assert free_memory.free_bytes(cpu) == 6000
     monkeypatch.setenv("LOCAL_WORLD_SIZE", "4")
-    assert batch_size.free_bytes(cpu) == 1500
+    assert free_memory.free_bytes(cpu) == 1500
 
 
 @pytest.fixture

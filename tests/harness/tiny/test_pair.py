@@ -82,7 +82,9 @@ def test_loaded_models_are_left_as_they_are(
     monkeypatch.setattr(
         loading, "pack", lambda model, compiles: packed.append(model) or 3
     )
-    monkeypatch.setattr(loading, "settle", settled.append)
+    monkeypatch.setattr(
+        loading, "settle", lambda model: settled.append((model, len(packed)))
+    )
     slm, llm = (LlamaForCausalLM.from_pretrained(pair[role]) for role in pair)
     lm = HybridLM(slm, llm, "speculative")
     lm.generate_until(REQUESTS[:1])
@@ -92,7 +94,7 @@ def test_loaded_models_are_left_as_they_are(
     lm.generate_until(REQUESTS[:1])
     lm.loglikelihood([likelihood("a", "b")])
     assert packed == [slm, llm], "once each"
-    assert settled == packed
+    assert settled == [(slm, 1), (llm, 2)], "behind packing"
     assert type(slm.model.norm) is type(llm.model.norm) is nn.RMSNorm
     assert lm.get_model_info()["hybrid"]["llm"]["packed_linears"] == 3
     lm = HybridLM(pair["slm"], pair["llm"], "llm-only", device="cpu", pack="false")
