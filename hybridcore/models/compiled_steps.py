@@ -1,9 +1,9 @@
 """Steps compiled as a whole, for a CPU: what a recording is where nothing is launched.
 
 What a step does is traced to one list of operators, in shapes that stay, and compiled
-by torch's inductor: norms, rotations, activations and softmax become loops of their
-own, and Python is left with one call. Tracing computes nothing, and breaks off where a
-step decides by numbers (experts chosen one by one): such a step goes on being called.
+by torch's inductor: norms, rotations and activations become loops of their own, and
+Python is left with one call. Tracing computes nothing, and breaks off where a step
+decides by numbers (experts chosen one by one): such a step goes on being called.
 
 Compiling takes seconds for a small model and half a minute for one of thirty layers, so
 what was compiled serves every step of its size, whatever cache it reads.
@@ -21,9 +21,6 @@ from torch import Tensor, fx
 from torch.fx.experimental.proxy_tensor import make_fx
 
 from .recorder import Recordable, Recorder, StepSize
-
-# fused attention, which it would put in, takes grouped heads for a broadcast
-_OPTIONS: dict[str, Any] = {"pattern_matcher": False}
 
 
 class CompiledSteps(Recorder):
@@ -51,7 +48,7 @@ class CompiledSteps(Recorder):
         tensors = step.tensors()
         if step.size not in self._codes:
             traced = _traced(step.run, tensors)
-            code = torch.compile(traced, dynamic=False, options=_OPTIONS)
+            code = torch.compile(traced, dynamic=False)
             code(*tensors)  # compiles; the step can be run twice
             self._codes[step.size] = code
         code = self._codes[step.size]
