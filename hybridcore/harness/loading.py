@@ -91,7 +91,7 @@ class CausalHFLM(HFLM):
         return weights_digest(self.model)
 
     def prepare(self, compiles: bool = False) -> None:
-        """Pack linear layers and shorten norms, once, where that is wanted and pays.
+        """Lay the weights as they are read fastest, once, where that is wanted.
 
         What runs the model calls it first; a model that is never run is left as it is.
 

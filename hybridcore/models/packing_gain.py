@@ -66,7 +66,7 @@ def gains(
 
 
 def _settled(group: Group, shelf: Shelf) -> _Modules:
-    """Return plain layers whose weights lie where packed ones' would."""
+    """Return plain layers whose weights lie where blocks would."""
     return [_moved(layer, shelf) for layer in group]
 
 
