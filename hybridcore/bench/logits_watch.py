@@ -16,8 +16,8 @@ from torch.utils._pytree import tree_leaves
 class LogitsWatch(TorchDispatchMode):
     """While it is active, sees every tensor whose last dimension is a vocabulary.
 
-    Raw logits, their log-softmax and copies all count, each storage once; weights
-    do not.
+    Raw logits, their log-softmax and copies all count, each storage once, and so does a
+    vocabulary in blocks, ``[blocks, N, V / blocks]``; weights do not.
 
     :param widths: sizes of the vocabularies.
     :param models: whose parameters are left out.
@@ -53,7 +53,7 @@ class LogitsWatch(TorchDispatchMode):
             tensor.layout is torch.strided
             and tensor.is_floating_point()
             and tensor.ndim > 0
-            and tensor.shape[-1] in self._widths
+            and not self._widths.isdisjoint(_widths_of(tensor))
             and tensor.device.type != "meta"
             and _place(tensor) not in self._weights
         )
@@ -71,6 +71,13 @@ class LogitsWatch(TorchDispatchMode):
         if not self._users[place]:
             del self._users[place]
             self._alive -= size
+
+
+def _widths_of(tensor: Tensor) -> set[int]:
+    widths = {tensor.shape[-1]}
+    if tensor.ndim == 3:
+        widths.add(tensor.shape[0] * tensor.shape[2])
+    return widths
 
 
 def _place(tensor: Tensor) -> int:

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from ..scoring import ScoreRequest
-from ..scoring.gold import piece_of
+from ..scoring.gold import log_laws
 from ..scoring.page import Page
 
 
@@ -64,11 +64,8 @@ def _said(
     wanted = torch.tensor(gold)
     values = torch.empty(len(wanted))
     best = torch.empty(len(wanted), dtype=torch.long)
-    size = piece_of(page.width)
-    for start in range(0, len(unique), size):
-        piece = page.logits(unique[start : start + size])[:, :width]
-        law = piece.log_softmax(-1, dtype=dtype)
-        inside = ((inverse >= start) & (inverse < start + size)).nonzero()[:, 0]
+    for start, law in log_laws(page, unique, dtype, width):
+        inside = ((inverse >= start) & (inverse < start + len(law))).nonzero()[:, 0]
         at = (inverse[inside] - start).to(law.device)
         values = values if start else values.to(law.dtype)
         values[inside] = law[at, wanted[inside].to(law.device)].cpu()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import torch
 from torch import Tensor
@@ -12,11 +12,37 @@ from .page import Page
 
 # elements of one [N, V] piece: 32 MiB in float32, 55 positions of V = 150,000
 PIECE = 2**23
+_FEW = 16  # rows whose softmax is made at once where that costs nothing more
 
 
 def piece_of(vocab_size: int) -> int:
     """Return how many positions of ``vocab_size`` logits to hold at once."""
     return max(1, PIECE // vocab_size)
+
+
+def log_laws(
+    page: Page,
+    rows: Tensor,
+    dtype: torch.dtype | None = None,
+    width: int | None = None,
+    role: str | None = None,
+) -> Iterator[tuple[int, Tensor]]:
+    """Yield the log-softmax of some rows of a page, a few after a few.
+
+    The parameters are those of :func:`gold_scores`, ``rows [n]`` those of the page.
+
+    :return: the number of the first row, and ``[few, width]``.
+    """
+    size = piece_of(page.width)
+    for start in range(0, len(rows), size):
+        piece = page.logits(rows[start : start + size])[:, :width]
+        if role is not None:
+            check_finite(role, piece.amax(-1).tolist())
+        few = _FEW if piece.device.type == "cpu" else size
+        for first in range(0, len(piece), few):
+            law = piece[first : first + few].log_softmax(-1, dtype=dtype)
+            yield start + first, law
+        del piece  # before the next logits are made
 
 
 def gold_scores(
@@ -38,15 +64,10 @@ def gold_scores(
     """
     unique, inverse = torch.unique(torch.tensor(rows), return_inverse=True)
     wanted = torch.tensor(gold)
-    size = piece_of(page.width)
     values = torch.empty(len(wanted), dtype=dtype or torch.float32)
     hits = torch.empty(len(wanted), dtype=torch.bool)
-    for start in range(0, len(unique), size):
-        piece = page.logits(unique[start : start + size])[:, :width]
-        if role is not None:
-            check_finite(role, piece.amax(-1).tolist())
-        law = piece.log_softmax(-1, dtype=dtype)
-        inside = ((inverse >= start) & (inverse < start + size)).nonzero()[:, 0]
+    for start, law in log_laws(page, unique, dtype, width, role):
+        inside = ((inverse >= start) & (inverse < start + len(law))).nonzero()[:, 0]
         at = (inverse[inside] - start).to(law.device)
         token = wanted[inside].to(law.device)
         if not start:

@@ -62,6 +62,15 @@ def test_logits_alive_at_once_are_counted_and_weights_are_not():
     assert watch.peak == 4 * 1000 * 4  # two of two rows, more than one of three
 
 
+def test_logits_in_blocks_are_counted():
+    blocks = torch.ones(10, 4, 100)
+    with LogitsWatch([1000]) as watch:
+        product = torch.bmm(torch.ones(10, 2, 4), blocks)
+        joined = product.transpose(0, 1).reshape(2, 1000)
+    assert joined.shape == (2, 1000)
+    assert watch.peak == 2 * 2 * 1000 * 4
+
+
 def test_peak_memory_sees_what_came_and_went():
     with PeakMemory(torch.device("cpu")) as memory:
         block = torch.ones(2**25)

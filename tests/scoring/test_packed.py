@@ -7,8 +7,10 @@ import pytest
 import torch
 
 from hybridcore import Route, Strategy, hookimpl
+from hybridcore.bench.logits_watch import LogitsWatch
 from hybridcore.models.tree_probe import choose_tree_reader
-from hybridcore.scoring import ScoreRequest, packed
+from hybridcore.scoring import ScoreRequest, gold, packed
+from hybridcore.scoring.page import Page
 from hybridcore.scoring.passage import passages
 from hybridcore.scoring.trie import leaves, sheets
 
@@ -197,7 +199,7 @@ def test_the_strategy_s_law_is_the_same_on_trees(small, large, kind):
 
 
 def test_the_head_speaks_a_few_positions_at_a_time(large, monkeypatch):
-    monkeypatch.setattr("hybridcore.scoring.gold.PIECE", 5 * VOCAB)
+    monkeypatch.setattr(gold, "PIECE", 5 * VOCAB)
     model = as_tree(large)
     spoken, logits = [], model.tree.logits
 
@@ -211,3 +213,26 @@ def test_the_head_speaks_a_few_positions_at_a_time(large, monkeypatch):
     scores([ScoreRequest(text[:1], text[1:])], llm=model)
     assert max(spoken) == 5
     assert sum(spoken) == WINDOW - 1
+
+
+def test_one_piece_of_logits_and_a_few_laws_are_alive_at_once(monkeypatch):
+    monkeypatch.setattr(gold, "PIECE", 40 * 1000)
+    monkeypatch.setattr(gold, "_FEW", 4)
+    hidden, head = torch.randn(150, 8), torch.nn.Parameter(torch.randn(8, 1000))
+    page = Page(
+        passages=[],
+        rows=[],
+        fresh=[],
+        speak=lambda chosen: hidden[chosen] @ head.detach(),
+        width=1000,
+        device=torch.device("cpu"),
+    )
+    rows, tokens = [*range(150), 7, 149], [*range(150), 3, 11]
+    with LogitsWatch([1000], [torch.nn.ParameterList([head])]) as watch:
+        values, hits = gold.gold_scores(page, rows, tokens)
+    # the law of before is let go when the next one is there
+    assert watch.peak <= (40 + 2 * 4) * 1000 * 4
+    whole = (hidden @ head.detach()).log_softmax(-1)
+    torch.testing.assert_close(values, whole[rows, tokens])
+    best = whole.argmax(-1)[rows]
+    assert torch.equal(hits, best == torch.tensor(tokens))
