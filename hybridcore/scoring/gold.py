@@ -10,14 +10,14 @@ from torch import Tensor
 from ..models.finite import check_finite
 from .page import Page
 
-# elements of one [N, V] piece: 32 MiB in float32, 55 positions of V = 150,000
-PIECE = 2**23
+PIECE = 2**22  # elements of one [N, V] piece: 16 MiB in float32
+LEAST = 48  # positions of a piece: with fewer, reading a wide head takes the time
 _FEW = 16  # rows whose softmax is made at once where that costs nothing more
 
 
 def piece_of(vocab_size: int) -> int:
     """Return how many positions of ``vocab_size`` logits to hold at once."""
-    return max(1, PIECE // vocab_size)
+    return max(LEAST, PIECE // vocab_size)
 
 
 def log_laws(

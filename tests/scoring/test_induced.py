@@ -71,6 +71,7 @@ def hybrid_greedy(small, large, request, threshold):
 def test_entropy_routing_as_a_plain_loop(small, large, batch_size, piece, monkeypatch):
     if piece:
         monkeypatch.setattr(gold, "PIECE", piece)
+        monkeypatch.setattr(gold, "LEAST", 1)
     requests = mixed_requests()
     requests += [
         hybrid_greedy(small, large, r, HALF)

@@ -200,6 +200,7 @@ def test_the_strategy_s_law_is_the_same_on_trees(small, large, kind):
 
 def test_the_head_speaks_a_few_positions_at_a_time(large, monkeypatch):
     monkeypatch.setattr(gold, "PIECE", 5 * VOCAB)
+    monkeypatch.setattr(gold, "LEAST", 1)
     model = as_tree(large)
     spoken, logits = [], model.tree.logits
 
@@ -217,6 +218,7 @@ def test_the_head_speaks_a_few_positions_at_a_time(large, monkeypatch):
 
 def test_one_piece_of_logits_and_a_few_laws_are_alive_at_once(monkeypatch):
     monkeypatch.setattr(gold, "PIECE", 40 * 1000)
+    monkeypatch.setattr(gold, "LEAST", 1)
     monkeypatch.setattr(gold, "_FEW", 4)
     hidden, head = torch.randn(150, 8), torch.nn.Parameter(torch.randn(8, 1000))
     page = Page(
@@ -236,3 +238,8 @@ def test_one_piece_of_logits_and_a_few_laws_are_alive_at_once(monkeypatch):
     torch.testing.assert_close(values, whole[rows, tokens])
     best = whole.argmax(-1)[rows]
     assert torch.equal(hits, best == torch.tensor(tokens))
+
+
+def test_a_wide_head_is_read_for_enough_positions():
+    assert gold.piece_of(49_152) == 85
+    assert gold.piece_of(150_000) == 48

@@ -33,6 +33,7 @@ class Mixture(Strategy):
 def test_a_mixture_as_the_formula(small, large, batch_size, piece, monkeypatch):
     if piece:
         monkeypatch.setattr(gold, "PIECE", piece)
+        monkeypatch.setattr(gold, "LEAST", 1)
     requests = mixed_requests()
     models = as_scoring(small), as_scoring(large)
     found = scores(requests, Mixture(), *models, batch_size=batch_size)
