@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from ..scoring import ScoreRequest
-from ..scoring.gold import log_laws
+from ..scoring.gold import gold_and_best
 from ..scoring.page import Page
 
 
@@ -47,27 +47,6 @@ def gold_tokens(
         sizes.append(len(continuation))
         rows += own[-len(continuation) :]
         gold += continuation
-    values, best = _said(page, rows, gold, dtype, width)
+    values, best = gold_and_best(page, rows, gold, dtype, width)
     parts = zip(values.split(sizes), best.split(sizes), strict=True)
     return {i: GoldTokens(*part) for i, part in zip(indices, parts, strict=True)}
-
-
-def _said(
-    page: Page,
-    rows: Sequence[int],
-    gold: Sequence[int],
-    dtype: torch.dtype | None,
-    width: int,
-) -> tuple[Tensor, Tensor]:
-    # rows repeat where requests share a passage; their laws are made once
-    unique, inverse = torch.unique(torch.tensor(rows), return_inverse=True)
-    wanted = torch.tensor(gold)
-    values = torch.empty(len(wanted))
-    best = torch.empty(len(wanted), dtype=torch.long)
-    for start, law in log_laws(page, unique, dtype, width):
-        inside = ((inverse >= start) & (inverse < start + len(law))).nonzero()[:, 0]
-        at = (inverse[inside] - start).to(law.device)
-        values = values if start else values.to(law.dtype)
-        values[inside] = law[at, wanted[inside].to(law.device)].cpu()
-        best[inside] = law.argmax(-1)[at].cpu()
-    return values, best

@@ -72,7 +72,7 @@ class Pair:
         return [self.llm] if slm is None else [slm, self.llm]
 
     def prepared(self, with_slm: bool) -> list[CausalHFLM]:
-        """Return the same, their weights laid as they will be when they are run."""
+        """Return the members, their weights laid as they will be when they are run."""
         members = self.members(with_slm)
         for member in members:
             member.prepare(self._compiles)

@@ -219,7 +219,7 @@ def test_the_head_speaks_a_few_positions_at_a_time(large, monkeypatch):
 def test_one_piece_of_logits_and_a_few_laws_are_alive_at_once(monkeypatch):
     monkeypatch.setattr(gold, "PIECE", 40 * 1000)
     monkeypatch.setattr(gold, "LEAST", 1)
-    monkeypatch.setattr(gold, "_FEW", 4)
+    monkeypatch.setattr(gold, "LAW", 4 * 1000)
     hidden, head = torch.randn(150, 8), torch.nn.Parameter(torch.randn(8, 1000))
     page = Page(
         passages=[],
