@@ -7,6 +7,7 @@ So lowering a length takes tokens back, for ragged rows and sliding windows alik
 from __future__ import annotations
 
 import contextlib
+import weakref
 from collections.abc import Iterator
 from typing import Any
 
@@ -135,7 +136,9 @@ class SlotCache(Cache):
     """The layers of one model; ``window`` is what the forward at hand is aimed at."""
 
     def __init__(self, slots: int) -> None:
-        super().__init__(layer_class_to_replicate=lambda: SlotLayer(self))
+        # a circle would keep the keys until Python's collector comes by
+        here = weakref.proxy(self)
+        super().__init__(layer_class_to_replicate=lambda: SlotLayer(here))
         self.slots = slots
         self.capacity = 0
         self.window: Window

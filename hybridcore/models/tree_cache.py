@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from typing import Any
 
 import torch
@@ -67,7 +68,9 @@ class TreeCache(Cache):
     """The layers of one model. ``held`` rows are valid; what lies behind is not."""
 
     def __init__(self) -> None:
-        super().__init__(layer_class_to_replicate=lambda: TreeLayer(self))
+        # a circle would keep the keys until Python's collector comes by
+        here = weakref.proxy(self)
+        super().__init__(layer_class_to_replicate=lambda: TreeLayer(here))
         self.held = 0
 
     def keep(self, rows: Tensor) -> None:

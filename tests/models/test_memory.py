@@ -1,5 +1,8 @@
 """Where memory runs out, calls are halved, and nothing is read twice."""
 
+import gc
+import weakref
+
 import pytest
 import torch
 
@@ -190,3 +193,32 @@ def test_keys_and_values_of_a_tree_grow_together(tiny, monkeypatch):
     found = reader.logits(reader.hidden(torch.arange(len(text))))
     assert errors(found, slow.forward([Feed(0, text, len(text))])).max() < EXACT
     assert room.refused == 1
+
+
+@pytest.fixture
+def uncollected():
+    """Python's collector does not come by."""
+    gc.collect()
+    gc.disable()
+    yield
+    gc.enable()
+
+
+def test_keys_of_slots_are_given_back_at_once(tiny, uncollected):
+    runner = choose_runner(tiny("llama"), 2)
+    runner.acquire([1])
+    runner.forward([Feed(0, [5, 6, 7], 3)])
+    keys = [weakref.ref(tensor) for tensor in runner._reader.cache.tensors()]
+    runner.release(0)
+    runner.clear()
+    assert keys
+    assert not any(key() is not None for key in keys)
+
+
+def test_keys_of_a_tree_are_given_back_at_once(tiny, uncollected):
+    reader = choose_tree_reader(tiny("llama"))
+    reader.read([], [Segment(0, [5, 6, 7])])
+    keys = [weakref.ref(layer.keys) for layer in reader._cache.layers]
+    reader.clear()
+    assert keys
+    assert not any(key() is not None for key in keys)
