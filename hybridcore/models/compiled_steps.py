@@ -31,11 +31,13 @@ class CompiledSteps(Recorder):
     # what is read in vain costs as much as the rest
     share = 0.5
     spare = reach = 0
-    reuses = True
 
     def __init__(self) -> None:
-        super().__init__()
         self._codes: dict[StepSize, Callable[..., Tensor]] = {}
+
+    def knows(self, size: StepSize) -> bool:
+        """Tell whether a step of that size was compiled."""
+        return size in self._codes
 
     def record(self, step: Recordable) -> Callable[[], Tensor]:
         """Return the compiled step.

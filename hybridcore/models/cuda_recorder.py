@@ -25,7 +25,6 @@ class CudaGraphs(Recorder):
     spare, reach = 3, SHORT
 
     def __init__(self, device: torch.device) -> None:
-        super().__init__()
         self._device = device
         self._stream = torch.cuda.Stream(device)
         self._pool: Any = None

@@ -137,7 +137,7 @@ class SlotCache(Cache):
 
     def __init__(self, slots: int) -> None:
         # a circle would keep the keys until Python's collector comes by
-        here: Any = weakref.proxy(self)
+        here = weakref.proxy(self)
         super().__init__(layer_class_to_replicate=lambda: SlotLayer(here))
         self.slots = slots
         self.capacity = 0
@@ -150,7 +150,7 @@ class SlotCache(Cache):
         """Aim a forward at a view and make room for it; forget that if it fails.
 
         :param in_place: all slots are given to the model, whose attention chooses.
-        :param longest: of the sequences that must be kept, or soon be.
+        :param longest: of the sequences that must be kept.
         """
         before = self.capacity
         self.window = Window(view, in_place)

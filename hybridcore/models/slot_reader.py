@@ -50,7 +50,6 @@ class SlotReader:
         forwards: calls of the model so far.
         most: tokens of a call, padding included, that more should not be tried of.
         tokens: tokens read, by slot; for whoever counts to clear.
-        ahead: tokens of the longest row, when all is read that is asked for now.
     """
 
     def __init__(
@@ -67,7 +66,6 @@ class SlotReader:
         self.forwards = 0
         self.most = grouping.CALL_TOKENS
         self.tokens: Counter[int] = Counter()
-        self.ahead = 0
         self._places = places
         self._masking = masking
         self._warned = False
@@ -149,9 +147,7 @@ class SlotReader:
     ) -> tuple[Tensor, Tensor | None]:
         starts = [len(self._places.held[feed.slot]) for feed in feeds]
         view = SlotView(feeds, starts, self.device)
-        # room for all of it at once: keys that move are read and written once more
-        longest = max(self._places.longest(), self.ahead)
-        with self.cache.opened(view, self._masking.in_pieces, longest):
+        with self.cache.opened(view, self._masking.in_pieces, self._places.longest()):
             self._places.clip(self.cache.capacity)
             return cached_call(self.call, self.cache, self._masking, view, wanted)
 

@@ -136,7 +136,6 @@ class SlotRunner(CausalRunner):
         self._places.check(feeds)
         self._reader.call.want_hidden = self.want_hidden
         self._reader.tokens.clear()
-        self._reader.ahead = max(self.length(f.slot) + len(f.tokens) for f in feeds)
         reads: list[list[Read]] = [[] for _ in feeds]
         copied = [0] * len(feeds)
         for wave in self._waves(feeds):

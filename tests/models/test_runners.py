@@ -258,21 +258,6 @@ def test_keys_are_read_in_place(kind, order, in_place, tiny, monkeypatch):
     assert seen == {in_place}
 
 
-def test_keys_do_not_move_within_a_forward(tiny, monkeypatch):
-    """Its rows are read one after another, the longest of them last."""
-    runner = choose_runner(tiny("llama"), 2)
-    prompts = [[5 + i % 40 for i in range(n)] for n in (20, 2 * GROWTH)]
-    rooms = []
-    right = SlotLayer._room
-    monkeypatch.setattr(
-        SlotLayer, "_room", lambda layer, like: rooms.append(1) or right(layer, like)
-    )
-    runner.forward([Feed(runner.acquire(p)[0], p) for p in prompts])
-    assert runner.forwards == 2
-    assert len(rooms) == 2 * len(runner._reader.cache.layers)
-    assert runner._reader.cache.capacity == 2 * GROWTH
-
-
 def test_recomputing_keeps_no_cache(tiny, monkeypatch):
     model = tiny("llama")
     runner = RecomputeRunner(model, 1)
