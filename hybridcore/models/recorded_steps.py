@@ -11,6 +11,7 @@ from __future__ import annotations
 import logging
 from collections import Counter
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import TypeAlias
 
 import torch
@@ -140,7 +141,9 @@ class RecordedSteps:
 
     def _make(self, shape: Shape, feeds: Sequence[Feed], device: torch.device) -> None:
         """Record a read and see that it does what it did; give up where it cannot."""
-        step = Step(self._size(shape), device, self._run, self._cache.tensors)
+        # what a step holds must not hold the steps, or keys outlive their runner
+        read = partial(_run, self._call, self._cache, self._masking)
+        step = Step(self._size(shape), device, read, self._cache.tensors)
         self._aim(step, feeds)
         assert self._recorder is not None
         try:
@@ -171,11 +174,6 @@ class RecordedSteps:
         # idle rows write their padding behind what they hold
         self._places.clip(self._cache.capacity - step.view.width)
         step.view.aim(feeds, [len(tokens) for tokens in self._places.held])
-
-    def _run(self, view: StepView, wanted: int) -> Tensor:
-        self._cache.aim(view)
-        logits, _ = cached_call(self._call, self._cache, self._masking, view, wanted)
-        return logits
 
 
 class Step:
@@ -212,6 +210,14 @@ class Step:
         """Return the tensors that a run reads and writes."""
         view = self.view
         return [view.ids, view.positions, view.places, *self._keys()]
+
+
+def _run(
+    call: ModelCall, cache: SlotCache, masking: Masking, view: StepView, wanted: int
+) -> Tensor:
+    cache.aim(view)
+    logits, _ = cached_call(call, cache, masking, view, wanted)
+    return logits
 
 
 def _first_line(error: Exception) -> str:

@@ -137,7 +137,7 @@ class SlotCache(Cache):
 
     def __init__(self, slots: int) -> None:
         # a circle would keep the keys until Python's collector comes by
-        here = weakref.proxy(self)
+        here: Any = weakref.proxy(self)
         super().__init__(layer_class_to_replicate=lambda: SlotLayer(here))
         self.slots = slots
         self.capacity = 0

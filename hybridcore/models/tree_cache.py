@@ -69,7 +69,7 @@ class TreeCache(Cache):
 
     def __init__(self) -> None:
         # a circle would keep the keys until Python's collector comes by
-        here = weakref.proxy(self)
+        here: Any = weakref.proxy(self)
         super().__init__(layer_class_to_replicate=lambda: TreeLayer(here))
         self.held = 0
 

@@ -1,6 +1,5 @@
 """Where memory runs out, calls are halved, and nothing is read twice."""
 
-import gc
 import weakref
 
 import pytest
@@ -193,15 +192,6 @@ def test_keys_and_values_of_a_tree_grow_together(tiny, monkeypatch):
     found = reader.logits(reader.hidden(torch.arange(len(text))))
     assert errors(found, slow.forward([Feed(0, text, len(text))])).max() < EXACT
     assert room.refused == 1
-
-
-@pytest.fixture
-def uncollected():
-    """Python's collector does not come by."""
-    gc.collect()
-    gc.disable()
-    yield
-    gc.enable()
 
 
 def test_keys_of_slots_are_given_back_at_once(tiny, uncollected):
